@@ -1,0 +1,80 @@
+// Who multiplies: y = x W^T for a range of W's rows (columns of y), on one thread. Parallelism, deadlines and the host's
+// task system stay above this interface.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "backend/weight_view.hpp"
+#include "base/allocator.hpp"
+#include "base/view.hpp"
+#include "kernels/kernel_table.hpp"
+
+namespace fathom {
+
+// The left operand, prepared once and read by every matrix that takes it.
+struct Activations {
+  Matrix<const float> f32;           // [rows, cols]; always there
+  kernels::QuantisedRows quantised;  // the same rows in 8 bits; values == nullptr when no reader asked for it
+
+  std::int64_t rows() const noexcept { return f32.rows; }
+  // Rows [first, first + count).
+  Activations slice(std::int64_t first, std::int64_t count) const noexcept {
+    Activations part{f32.slice(first, count), quantised};
+    if (quantised.values) {
+      part.quantised.values += first * quantised.cols;
+      part.quantised.scales += first * (quantised.cols / 32);
+      part.quantised.sums += first * (quantised.cols / 16);
+    }
+    return part;
+  }
+};
+
+// A matrix as one backend wants it. Made at load, immutable, shared by threads. Refers to the stored bytes where they serve.
+class PackedMatrix {
+ public:
+  explicit PackedMatrix(const WeightView& view) : view_(view) {}
+  virtual ~PackedMatrix() = default;
+  const WeightView& view() const noexcept { return view_; }
+
+ private:
+  WeightView view_;
+};
+
+class GemmBackend {
+ public:
+  virtual ~GemmBackend() = default;
+  virtual const char* name() const noexcept = 0;
+
+  // Can it multiply weights of this format and shape?
+  virtual bool accepts(const WeightView& weights) const noexcept = 0;
+  // Does it read Activations::quantised for this format? (Then results have 8-bit activations' accuracy.)
+  virtual bool reads_quantised(StorageFormat format) const noexcept = 0;
+
+  // At load: may throw and allocate. `max_rows` bounds the activations' rows of later calls.
+  virtual std::unique_ptr<PackedMatrix> pack(const WeightView& weights, std::int64_t max_rows, Allocator& allocator) const = 0;
+
+  // Bytes of scratch one thread needs for multiply with this matrix.
+  virtual std::size_t scratch_bytes(const PackedMatrix& weights, std::int64_t max_rows) const noexcept = 0;
+
+  // y[i][n] = sum_k x[i][k] * w[n][k] for n in [first_column, last_column), i in [0, x.rows()). y's columns are W's rows, so
+  // y.data points at column 0. No allocation. Scratch is 64-byte aligned and not shared between threads.
+  virtual void multiply(const Activations& x, const PackedMatrix& weights, Matrix<float> y, std::int64_t first_column,
+                        std::int64_t last_column, std::span<std::byte> scratch) const noexcept = 0;
+};
+
+// The back ends of this build. Each lives as long as the process.
+// reference: Eigen on rows decoded to F32. Every format; the slowest and plainest.
+std::unique_ptr<GemmBackend> make_eigen_backend(const kernels::KernelTable& kernels);
+// native: lib/kernels, on the stored bytes; no scratch. Every format; the one for few rows, and for many where it measures faster.
+std::unique_ptr<GemmBackend> make_native_backend(const kernels::KernelTable& kernels);
+// onednn: tiles of weights decoded to F32 and packed in scratch, multiplied by oneDNN's microkernels. Floating formats, many
+// rows. Null when the build has no oneDNN, or when the system forbids generated code.
+std::unique_ptr<GemmBackend> make_onednn_backend(const kernels::KernelTable& kernels);
+
+// From how many rows on the oneDNN back end is worth its packing, for a format; measured, see README.md.
+std::int64_t onednn_min_rows(StorageFormat format) noexcept;
+
+}  // namespace fathom

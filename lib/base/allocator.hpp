@@ -1,0 +1,59 @@
+// Where memory comes from. The host may bring its own allocator; what the memory is for travels with each request.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+namespace fathom {
+
+enum class MemoryPurpose : std::int32_t { weights = 0, cache = 1, scratch = 2, other = 3 };
+
+// All calls from any thread. `allocate` returns nullptr when there is no memory; it never throws.
+class Allocator {
+ public:
+  virtual ~Allocator() = default;
+  virtual void* allocate(std::size_t bytes, std::size_t alignment, MemoryPurpose purpose) noexcept = 0;
+  virtual void release(void* memory, std::size_t bytes, std::size_t alignment, MemoryPurpose purpose) noexcept = 0;
+};
+
+// The process heap. Large blocks come zeroed and untouched from the system, so that memory is used as it is written.
+Allocator& heap_allocator() noexcept;
+
+// An owned, uninitialised, 64-byte aligned block. Move only.
+class Buffer {
+ public:
+  Buffer() = default;
+  // Throws Error{out_of_memory} naming the purpose and the size.
+  Buffer(Allocator& allocator, std::size_t bytes, MemoryPurpose purpose);
+  Buffer(Buffer&& other) noexcept { swap(other); }
+  Buffer& operator=(Buffer&& other) noexcept {
+    Buffer moved(std::move(other));
+    swap(moved);
+    return *this;
+  }
+  ~Buffer();
+
+  static constexpr std::size_t kAlignment = 64;
+
+  std::byte* data() const noexcept { return data_; }
+  std::size_t bytes() const noexcept { return bytes_; }
+  template <typename T>
+  T* as() const noexcept { return reinterpret_cast<T*>(data_); }
+  explicit operator bool() const noexcept { return data_ != nullptr; }
+
+ private:
+  void swap(Buffer& other) noexcept {
+    std::swap(allocator_, other.allocator_);
+    std::swap(data_, other.data_);
+    std::swap(bytes_, other.bytes_);
+    std::swap(purpose_, other.purpose_);
+  }
+
+  Allocator* allocator_ = nullptr;
+  std::byte* data_ = nullptr;
+  std::size_t bytes_ = 0;
+  MemoryPurpose purpose_ = MemoryPurpose::other;
+};
+
+}  // namespace fathom

@@ -1,0 +1,39 @@
+// A point in time at which work should pause, and a flag with which another thread asks it to.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+
+namespace fathom {
+
+class Deadline {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  static Deadline never() { return Deadline{}; }
+  // `budget_us` microseconds from now; 0 or less means no limit.
+  static Deadline after_us(std::int64_t budget_us) {
+    Deadline deadline;
+    if (budget_us > 0) {
+      deadline.limited_ = true;
+      deadline.end_ = Clock::now() + std::chrono::microseconds(budget_us);
+    }
+    return deadline;
+  }
+
+  bool limited() const noexcept { return limited_; }
+  // Would `need_us` more microseconds of work end after the deadline?
+  bool too_late_for(double need_us) const noexcept {
+    if (!limited_) return false;
+    return Clock::now() + std::chrono::nanoseconds(std::int64_t(need_us * 1000.0)) > end_;
+  }
+
+ private:
+  bool limited_ = false;
+  Clock::time_point end_{};
+};
+
+using CancelFlag = std::atomic<bool>;
+
+}  // namespace fathom

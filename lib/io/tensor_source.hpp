@@ -1,0 +1,54 @@
+// Named tensors in one or several files: what they are called, what shape they have, where their bytes lie.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/file_system.hpp"
+#include "base/storage_format.hpp"
+
+namespace fathom::io {
+
+struct TensorInfo {
+  std::string name;
+  StorageFormat format = StorageFormat::other;
+  std::string type_name;             // as the file spells it: "BF16", "Q4_K", or "type 57" for a type without a name
+  std::vector<std::int64_t> shape;   // outermost dimension first (GGUF's order reversed); empty for a scalar
+  std::uint32_t part = 0;            // index of the file it lies in
+  std::uint64_t offset = 0;          // of its first byte in that file
+  std::uint64_t bytes = 0;
+
+  std::int64_t values() const;       // product of the shape
+};
+
+// Immutable after construction; any thread.
+class TensorSource {
+ public:
+  // Takes the files (opened) and what their headers said. Throws on duplicate names.
+  TensorSource(std::vector<std::unique_ptr<File>> parts, std::vector<TensorInfo> tensors);
+
+  std::span<const TensorInfo> tensors() const noexcept { return tensors_; }
+  const TensorInfo* find(std::string_view name) const noexcept;
+  const File& part(std::uint32_t index) const { return *parts_[index]; }
+  std::size_t parts() const noexcept { return parts_.size(); }
+  std::uint64_t total_bytes() const noexcept;  // of all tensors
+
+  // The tensor's bytes, mapped; they live as long as this object. Throws Error{io_error} when the file cannot be mapped.
+  std::span<const std::byte> bytes(const TensorInfo& tensor) const;
+  // "model.safetensors: tensor 'lm_head.weight'", for error messages.
+  std::string describe(const TensorInfo& tensor) const;
+
+ private:
+  std::vector<std::unique_ptr<File>> parts_;
+  std::vector<std::span<const std::byte>> maps_;
+  std::vector<TensorInfo> tensors_;
+  std::unordered_map<std::string_view, std::size_t> index_;
+};
+
+}  // namespace fathom::io

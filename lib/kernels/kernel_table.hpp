@@ -1,0 +1,121 @@
+// The arithmetic the rest of fathom calls, one table of functions for each instruction set.
+//
+// This header is all that an instruction-set file may include besides <stdint.h> and intrinsics: such files are compiled
+// with flags of their own, and any inline function they shared with others could end up being the copy everybody runs.
+//
+// Rules for every function of the table:
+//  - no allocation, no exceptions, no state; any thread;
+//  - unaligned pointers are fine; nothing outside the given ranges is read or written;
+//  - an output element is computed by one fixed order of operations that depends on its own row of weights, its own row of
+//    activations and the column count only: not on how many rows or columns a call covers. That is what makes results
+//    independent of threads, of prompt chunks and of batch mates.
+#pragma once
+
+#include <stdint.h>
+
+namespace fathom::kernels {
+
+// Weights as stored, row-major [rows = out, cols = in].
+struct WeightRows {
+  const uint8_t* data = nullptr;
+  int64_t row_bytes = 0;          // distance between rows in bytes
+  int64_t cols = 0;               // values in a row
+  // Factors kept beside the weights (f8_e4m3, f4_e2m1), else null. The factor of (row, col) is
+  // scales[(row / scale_rows) * scale_stride + col / scale_cols]; F32, or E8M0 bytes when scale_is_e8m0.
+  const void* scales = nullptr;
+  int64_t scale_stride = 0;
+  int32_t scale_rows = 1;
+  int32_t scale_cols = 1;
+  int32_t scale_is_e8m0 = 0;
+};
+
+// Activations rounded to 8 bits: value = values * scale of its block of 32. cols is a multiple of 32.
+struct QuantisedRows {
+  const int8_t* values = nullptr;  // [rows, cols], in [-127, 127]
+  const float* scales = nullptr;   // [rows, cols / 32]
+  const int16_t* sums = nullptr;   // [rows, cols / 16], sums of 16 consecutive values
+  int64_t cols = 0;
+};
+
+// y[i * y_stride + n] = sum over k of w[n][k] * x[i * x_stride + k], for n in [first_row, last_row), i in [0, m).
+// Accumulates in F32.
+using MatmulF32 = void (*)(const WeightRows& w, int64_t first_row, int64_t last_row, const float* x, int64_t x_stride,
+                           int64_t m, float* y, int64_t y_stride);
+
+// The same with 8-bit activations: integer dot products inside a block, F32 across blocks.
+using MatmulQ8 = void (*)(const WeightRows& w, int64_t first_row, int64_t last_row, const QuantisedRows& x, int64_t m,
+                          float* y, int64_t y_stride);
+
+// The other way through the same matrix: y[i * y_stride + k] += sum over n in [first_row, last_row) of
+// x[i * x_stride + (n - first_row)] * w[n][k], for k in [0, w.cols), rows in ascending order.
+using AccumulateRows = void (*)(const WeightRows& w, int64_t first_row, int64_t last_row, const float* x, int64_t x_stride,
+                                int64_t m, float* y, int64_t y_stride);
+
+// out[0 .. count) = row `row` of w, columns [first_col, first_col + count); both are multiples of the format's block.
+using DecodeRow = void (*)(const WeightRows& w, int64_t row, int64_t first_col, int64_t count, float* out);
+
+// Indices of the per-format arrays: the values of fathom::StorageFormat, repeated in lib/kernels/select.cpp by
+// static_assert, because instruction-set files cannot include it.
+enum Format : int {
+  kF32 = 0, kF16 = 1, kBF16 = 2, kF8E4M3 = 4, kF4E2M1 = 5,
+  kQ4_0 = 6, kQ4_1 = 7, kQ5_0 = 8, kQ5_1 = 9, kQ8_0 = 10,
+  kQ2_K = 12, kQ3_K = 13, kQ4_K = 14, kQ5_K = 15, kQ6_K = 16,
+  kIQ4_NL = 18, kIQ4_XS = 19, kMXFP4 = 20,
+  kFormats = 21,
+};
+
+struct KernelTable {
+  const char* name;  // "scalar", "avx2", "avx512", ...
+
+  // Null where a format has no such product. Floating formats (F32, F16, BF16, F8_E4M3, F4_E2M1, MXFP4) have matmul_f32;
+  // the block-quantised formats (Q*, IQ4_*, MXFP4) have matmul_q8. Every format of `Format` has decode_row.
+  MatmulF32 matmul_f32[kFormats];
+  MatmulQ8 matmul_q8[kFormats];
+  AccumulateRows accumulate_rows[kFormats];  // F32, F16, BF16 only
+  DecodeRow decode_row[kFormats];
+
+  // Rounds one row of n values (n a multiple of 32) to the form of QuantisedRows: scale = max|x| / 127 of each block,
+  // value = x / scale to the nearest integer, ties to even; a block of zeros has scale 0.
+  void (*quantise_row)(const float* x, int64_t n, int8_t* values, float* scales, int16_t* sums);
+
+  // Narrowing stores for the cache, to nearest even.
+  void (*f32_to_f16)(const float* x, int64_t n, uint16_t* out);
+  void (*f32_to_bf16)(const float* x, int64_t n, uint16_t* out);
+
+  // y = x / sqrt(mean(x^2) + eps) * weight; weight may be null (all ones); y may be x.
+  void (*rms_norm)(const float* x, const float* weight, float eps, int64_t n, float* y);
+
+  // x += y
+  void (*add)(float* x, const float* y, int64_t n);
+  // y += a * x
+  void (*axpy)(float a, const float* x, float* y, int64_t n);
+  // x *= a
+  void (*scale)(float a, float* x, int64_t n);
+
+  // Gated activations, y may be gate or up.
+  // silu: y = silu(gate) * up.
+  void (*silu_mul)(const float* gate, const float* up, float* y, int64_t n);
+  // DeepSeek-V4: gate clamped above, up clamped on both sides at `limit` first.
+  void (*silu_mul_clamped)(const float* gate, const float* up, float limit, float* y, int64_t n);
+  // gpt-oss: clamps as above, then gate * sigmoid(1.702 * gate) * (up + 1).
+  void (*swiglu_oai)(const float* gate, const float* up, float limit, float* y, int64_t n);
+
+  // Largest of n values (n >= 1); NaN loses.
+  float (*max)(const float* x, int64_t n);
+  // x[i] = exp(x[i] - shift), returns their sum, added in a fixed order. Arguments below -87 give 0.
+  float (*exp_sum)(float* x, float shift, int64_t n);
+
+  // Rotates pairs in place: cos and sin hold one value a pair (n_pairs of them).
+  // interleaved: pair i is (x[2i], x[2i+1]); half: pair i is (x[i], x[i + n_pairs]).
+  void (*rope_interleaved)(float* x, const float* cos, const float* sin, int64_t n_pairs);
+  void (*rope_half)(float* x, const float* cos, const float* sin, int64_t n_pairs);
+};
+
+// One function a file. Null when the build has no such file; the caller checks the CPU before using the table.
+const KernelTable* scalar_table();
+const KernelTable* avx2_table();         // AVX2 + FMA + F16C
+const KernelTable* avx512_table();       // AVX-512 F, BW, DQ, VL
+const KernelTable* avx512_vnni_table();  // + VNNI
+const KernelTable* avx512_bf16_table();  // + BF16 (and VNNI)
+
+}  // namespace fathom::kernels
