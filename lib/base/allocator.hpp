@@ -5,17 +5,9 @@
 #include <cstdint>
 #include <utility>
 
+#include "fathom/host.hpp"
+
 namespace fathom {
-
-enum class MemoryPurpose : std::int32_t { weights = 0, cache = 1, scratch = 2, other = 3 };
-
-// All calls from any thread. `allocate` returns nullptr when there is no memory; it never throws.
-class Allocator {
- public:
-  virtual ~Allocator() = default;
-  virtual void* allocate(std::size_t bytes, std::size_t alignment, MemoryPurpose purpose) noexcept = 0;
-  virtual void release(void* memory, std::size_t bytes, std::size_t alignment, MemoryPurpose purpose) noexcept = 0;
-};
 
 // The process heap. Large blocks come zeroed and untouched from the system, so that memory is used as it is written.
 Allocator& heap_allocator() noexcept;

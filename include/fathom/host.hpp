@@ -1,0 +1,79 @@
+// What a host may bring: memory, threads, files, a log. Every one has a default, so an empty Host is complete.
+//
+// fathom calls these from the threads that call fathom, and from tasks it handed to the task system; nothing else. Each
+// object must outlive the Runtime that was given it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace fathom {
+
+enum class MemoryPurpose : std::int32_t { weights = 0, cache = 1, scratch = 2, other = 3 };
+
+// All calls from any thread. `allocate` returns nullptr when there is no memory; it never throws.
+class Allocator {
+ public:
+  virtual ~Allocator() = default;
+  virtual void* allocate(std::size_t bytes, std::size_t alignment, MemoryPurpose purpose) noexcept = 0;
+  virtual void release(void* memory, std::size_t bytes, std::size_t alignment, MemoryPurpose purpose) noexcept = 0;
+};
+
+// Fork and join: the one thing fathom asks of threads.
+class TaskSystem {
+ public:
+  virtual ~TaskSystem() = default;
+
+  // How many calls of a `run` may be in flight at once; at least 1. Fixed for the object's life.
+  virtual int concurrency() const noexcept = 0;
+
+  // Calls function(context, i) once for each i in [0, count), on any threads and in any order, and returns when all have
+  // returned. A serial loop is a correct implementation. The function does not throw and never calls run itself.
+  virtual void run(int count, void (*function)(void* context, int index) noexcept, void* context) noexcept = 0;
+};
+
+class File {
+ public:
+  virtual ~File() = default;
+  virtual const std::string& path() const noexcept = 0;
+  virtual std::uint64_t size() const noexcept = 0;
+  // Fills `out` from `offset`. Throws Error{io_error} when it cannot, also when the range passes the end.
+  virtual void read_at(std::uint64_t offset, std::span<std::byte> out) = 0;
+  // The whole file as readable memory that lives as long as this object, or an empty span when it cannot be mapped.
+  virtual std::span<const std::byte> map() = 0;
+};
+
+// Thread-safe.
+class FileSystem {
+ public:
+  virtual ~FileSystem() = default;
+  // Throws Error{not_found} or Error{io_error}; the message names the path.
+  virtual std::unique_ptr<File> open(const std::string& path) = 0;
+  virtual bool is_directory(const std::string& path) = 0;
+  virtual bool is_file(const std::string& path) = 0;
+  // Plain names of a directory's entries, sorted.
+  virtual std::vector<std::string> list(const std::string& directory) = 0;
+};
+
+enum class LogLevel : std::int32_t { debug = 0, info = 1, warning = 2, error = 3 };
+
+// From any thread. Without a sink nothing is logged anywhere.
+class LogSink {
+ public:
+  virtual ~LogSink() = default;
+  virtual void write(LogLevel level, std::string_view message) noexcept = 0;
+};
+
+struct Host {
+  Allocator* allocator = nullptr;  // null: the process heap
+  TaskSystem* tasks = nullptr;     // null: a pool of the runtime's own
+  FileSystem* files = nullptr;     // null: the operating system
+  LogSink* log = nullptr;          // null: silence
+};
+
+}  // namespace fathom

@@ -1,0 +1,17 @@
+// Which experts a mixture-of-experts model chose.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace fathom {
+
+// The choice of one layer for one token.
+struct Route {
+  std::int64_t position = 0;
+  std::int32_t layer = 0;
+  std::vector<std::int32_t> experts;  // ids, ascending
+  std::vector<float> weights;         // the factors of their outputs, in the order of `experts`
+};
+
+}  // namespace fathom

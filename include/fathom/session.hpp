@@ -1,0 +1,95 @@
+// A session: one timeline of tokens with its cache, its sampler and its pending output.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "fathom/model.hpp"
+#include "fathom/routing.hpp"
+#include "fathom/sampling.hpp"
+
+namespace fathom {
+
+struct SessionOptions {
+  std::int64_t context_length = 0;  // tokens it can hold; 0: the model's, at most 8,192
+  CacheFormat cache = CacheFormat::automatic;
+  std::int32_t chunk_rows = 512;    // at most so many prompt tokens go through the model together
+  bool trace_routes = false;        // keep the experts' choice for every token; see Session::take_routes
+  SamplingOptions sampling;
+  StopOptions stop;
+};
+
+enum class StopReason : std::int32_t {
+  none = 0,          // not stopped: step again
+  stop_token = 1,    // the model ended its turn
+  stop_string = 2,
+  context_full = 3,
+  cancelled = 4,
+};
+
+struct StepOptions {
+  std::int64_t budget_us = 0;       // return after about this long; 0: no limit
+  std::int64_t max_new_tokens = 1;  // return after so many generated tokens; 0: only take in what was appended
+  // Called for every position taken in during this step with the logits that predict the next one, [vocab]. Costs one
+  // product with the output head for each position.
+  std::function<void(std::int64_t position, std::span<const float> logits)> on_logits;
+};
+
+struct StepResult {
+  StopReason stop = StopReason::none;
+  std::int64_t prompt_tokens = 0;  // appended tokens taken in during this step
+  std::int64_t new_tokens = 0;     // tokens generated during this step
+  std::int64_t queued_tokens = 0;  // appended tokens still waiting (a budget ended the step)
+  double longest_unit_us = 0;      // the longest piece of work that could not be interrupted
+};
+
+// Not thread-safe, except cancel(). Owns its memory; keeps its model alive.
+class Session {
+ public:
+  // All memory is sized and taken here. Throws Error.
+  Session(const Model& model, const SessionOptions& options = {});
+  Session(Session&&) noexcept;
+  Session& operator=(Session&&) noexcept;
+  ~Session();
+
+  // Queues tokens behind what is there; nothing is computed. Throws Error{invalid_argument} for an id outside the
+  // vocabulary and Error{context_full} when they do not fit; then nothing was queued.
+  // Ends a stop: generation goes on after it.
+  void append(std::span<const TokenId> tokens);
+
+  // Works: takes in what is queued, then generates. Throws Error{wrong_state} when there is nothing to go on from.
+  StepResult step(const StepOptions& options = {});
+
+  // Generated since the last call: whole characters only; stop tokens and stop strings are not part of it. When a stop
+  // string may just be beginning, its text is held back until that is decided.
+  std::string take_text();
+  std::vector<TokenId> take_tokens();
+  // Routing decisions since the last call (with trace_routes), by position, then layer.
+  std::vector<Route> take_routes();
+
+  // Logits after the last token taken in, [vocab]; valid until the next call. Throws Error{wrong_state} before the first.
+  std::span<const float> logits() const;
+
+  std::span<const TokenId> tokens() const noexcept;  // the whole timeline, queued ones included
+  std::int64_t context_length() const noexcept;
+
+  // Forgets everything but the options; ready for a new text.
+  void reset();
+  void set_sampling(const SamplingOptions& sampling);
+  void set_stop(const StopOptions& stop);
+
+  // From any thread: a step under way returns soon with StopReason::cancelled; without one, the next step does.
+  void cancel() noexcept;
+
+  struct Impl;
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace fathom
