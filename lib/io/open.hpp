@@ -15,7 +15,7 @@ enum class Container { huggingface, gguf };
 struct Checkpoint {
   std::string path;
   Container container = Container::huggingface;
-  std::unique_ptr<TensorSource> tensors;  // null when opened for text only and the folder has no weights
+  std::unique_ptr<TensorSource> tensors;  // null when a folder was opened for text only
   Value config;                           // config.json, or the metadata of the GGUF file
   Value generation_config;                // null when the folder has none (always for GGUF)
   Value tokenizer;                        // tokenizer.json; null when absent (always for GGUF)
