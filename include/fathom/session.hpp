@@ -37,7 +37,7 @@ struct StepOptions {
   std::int64_t max_new_tokens = 1;  // return after so many generated tokens; 0: only take in what was appended
   // Called for every position taken in during this step with the logits that predict the next one, [vocab]. Costs one
   // product with the output head for each position.
-  std::function<void(std::int64_t position, std::span<const float> logits)> on_logits;
+  std::function<void(std::int64_t position, std::span<const float> logits)> on_logits = {};
 };
 
 struct StepResult {
