@@ -1,0 +1,22 @@
+// A random model with rows of 256 values, so that every block format finds room: latent attention, a dense layer, a
+// mixture layer with a shared expert.
+#pragma once
+
+#include <functional>
+#include <string_view>
+
+#include "base/storage_format.hpp"
+#include "support/gguf_writer.hpp"
+
+namespace fathom::test {
+
+// The format of a matrix by its GGUF name; a row that is no whole block falls back to Q8_0.
+using FormatChoice = std::function<StorageFormat(std::string_view name)>;
+
+// The same weights every time. `dequantised`: each matrix is rounded to its format and then stored as F32, so that the two
+// files differ in nothing but how an engine multiplies.
+GgufWriter wide_model(const FormatChoice& format_of, bool dequantised);
+
+inline constexpr std::int32_t kWideVocabulary = 320;
+
+}  // namespace fathom::test
