@@ -319,6 +319,7 @@ def main():
     ap.add_argument("--quant", choices=sorted([*FORMATS, "q4_k_m"]), default="q4_k_m")
     ap.add_argument("--layers", type=int)
     ap.add_argument("--experts", type=int)
+    ap.add_argument("--vocab", type=int)
     ap.add_argument("--mla", choices=("split", "joint"), default="split",
                     help="the latent's up-projection as attn_k_b and attn_v_b, or as one attn_kv_b (older files)")
     ap.add_argument("--seed", type=int, default=1)
@@ -326,6 +327,7 @@ def main():
     o = ap.parse_args()
     c = dict(PRESETS[o.preset])
     c["layers"] = o.layers or c["layers"]
+    c["vocab"] = max(o.vocab or c["vocab"], 512)  # the made-up vocabulary's own needs
     if o.experts and c["experts"]:
         c["experts"] = o.experts
         c["used"] = min(c["used"], o.experts)
