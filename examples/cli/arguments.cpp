@@ -5,7 +5,6 @@
 #include <fstream>
 #include <iostream>
 #include <iterator>
-#include <map>
 
 #include "command.hpp"
 
@@ -38,32 +37,22 @@ fathom::CacheFormat ModelArguments::cache_format() const {
 }
 
 void SamplingArguments::add_to(CLI::App& app) {
-  auto* group = app.add_option_group("Sampling");
-  group->add_option("--temperature", options.temperature, "0: always the likeliest token")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  group->add_option("--top-k", options.top_k, "Keep the K likeliest tokens; 0: all")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  group->add_option("--top-p", options.top_p, "Keep the smallest set whose probabilities reach P")
-      ->check(CLI::Range(0.0, 1.0))
-      ->capture_default_str();
-  group->add_option("--min-p", options.min_p, "Drop what is less likely than P times the likeliest")
-      ->check(CLI::Range(0.0, 1.0))
-      ->capture_default_str();
-  group->add_option("--repeat-penalty", options.repetition_penalty, "Above 1: tokens seen become less likely")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  group->add_option("--frequency-penalty", options.frequency_penalty, "Taken off a logit each time its token was seen")
-      ->capture_default_str();
-  group->add_option("--presence-penalty", options.presence_penalty, "Taken off a logit once its token was seen")
-      ->capture_default_str();
-  group->add_option("--seed", options.seed, "The same seed gives the same text")->capture_default_str();
+  const auto add = [&app](const char* name, auto& value, const char* description) {
+    return app.add_option(name, value, description)->capture_default_str()->group("Sampling");
+  };
+  add("--temperature", options.temperature, "0: always the likeliest token")->check(CLI::NonNegativeNumber);
+  add("--top-k", options.top_k, "Keep the K likeliest tokens; 0: all")->check(CLI::NonNegativeNumber);
+  add("--top-p", options.top_p, "Keep the smallest set whose probabilities reach P")->check(CLI::Range(0.0, 1.0));
+  add("--min-p", options.min_p, "Drop what is less likely than P times the likeliest")->check(CLI::Range(0.0, 1.0));
+  add("--repeat-penalty", options.repetition_penalty, "Above 1: tokens seen become less likely")->check(CLI::PositiveNumber);
+  add("--frequency-penalty", options.frequency_penalty, "Taken off a logit each time its token was seen");
+  add("--presence-penalty", options.presence_penalty, "Taken off a logit once its token was seen");
+  add("--seed", options.seed, "The same seed gives the same text");
 }
 
 void PromptArguments::add_to(CLI::App& app) {
   app.add_option("--prompt", text, "Text to go on from");
-  app.add_option("--tokens", tokens, "Token ids instead of text: 1,2,3 (nothing is put in front)");
+  app.add_option("--tokens", tokens, "Token ids instead of text: 1,2,3 (nothing is put in front)")->check(token_ids_wanted);
   app.add_flag("--special", special, "Recognise special tokens written in the prompt");
 }
 
@@ -78,6 +67,15 @@ std::vector<fathom::TokenId> PromptArguments::token_ids(const fathom::Model& mod
   return ids;
 }
 
+std::string token_ids_wanted(const std::string& text) {
+  try {
+    parse_token_ids(text);
+    return {};
+  } catch (const std::exception& error) {
+    return error.what();
+  }
+}
+
 std::vector<fathom::TokenId> parse_token_ids(std::string_view text) {
   std::vector<fathom::TokenId> ids;
   const std::string_view separators = ", \t\r\n";
@@ -86,7 +84,7 @@ std::vector<fathom::TokenId> parse_token_ids(std::string_view text) {
     fathom::TokenId id = 0;
     const auto [stopped, error] = std::from_chars(text.data() + begin, text.data() + end, id);
     if (error != std::errc() || stopped != text.data() + end) {
-      throw UsageError("'" + std::string(text.substr(begin, end - begin)) + "' is not a token id");
+      throw std::runtime_error("'" + std::string(text.substr(begin, end - begin)) + "' is not a token id");
     }
     ids.push_back(id);
     begin = end;

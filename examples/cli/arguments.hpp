@@ -43,8 +43,11 @@ struct PromptArguments {
   std::vector<fathom::TokenId> token_ids(const fathom::Model& model) const;
 };
 
-// Ids separated by commas or white space. Throws UsageError naming the first thing that is no id.
+// Ids separated by commas or white space. Throws, naming the first thing that is no id.
 std::vector<fathom::TokenId> parse_token_ids(std::string_view text);
+
+// The same as a check of an option's value: empty, or what is wrong.
+std::string token_ids_wanted(const std::string& text);
 
 // A whole file, or standard input for "-". Throws when it cannot be read.
 std::string read_file(const std::string& path);

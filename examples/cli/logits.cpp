@@ -52,7 +52,7 @@ void add_logits(CLI::App& app, Command& chosen) {
   auto* command = app.add_subcommand("logits", "Write the logits of a token sequence to a NumPy file");
   auto arguments = std::make_shared<Arguments>();
   arguments->model.add_to(*command);
-  command->add_option("--tokens", arguments->tokens, "Token ids: 1,2,3");
+  command->add_option("--tokens", arguments->tokens, "Token ids: 1,2,3")->check(token_ids_wanted);
   command->add_option("--tokens-file", arguments->tokens_file,
                       "File of token ids, separated by commas or white space; -: stdin");
   command->add_flag("--all", arguments->all, "After every token, [n, vocab]; otherwise after the last, [1, vocab]");

