@@ -1,0 +1,116 @@
+// The AVX-512 table. This file names functions only, so it is compiled for any processor, and asking for the table is safe.
+#include <stdint.h>
+
+#include "kernels/kernel_table.hpp"
+
+namespace fathom::kernels {
+
+template <typename Pointer>
+struct Pointee;
+template <typename T>
+struct Pointee<T*> {
+  using type = T;
+};
+
+// Decoding single rows is no bottleneck, so AVX-512 tables have AVX2's functions for it.
+namespace avx2 {
+Pointee<DecodeRow>::type decode_f32, decode_f16, decode_bf16, decode_f8_e4m3, decode_f4_e2m1, decode_q4_0, decode_q4_1,
+    decode_q5_0, decode_q5_1, decode_q8_0, decode_q2_k, decode_q3_k, decode_q4_k, decode_q5_k, decode_q6_k, decode_iq4_nl,
+    decode_iq4_xs, decode_mxfp4;
+}  // namespace avx2
+
+// Defined in avx512_matmul_f32.cpp, avx512_matmul_q8.cpp and avx512_vector.cpp.
+namespace avx512 {
+
+Pointee<MatmulF32>::type matmul_f32_f32, matmul_f32_f16, matmul_f32_bf16, matmul_f32_f8_e4m3, matmul_f32_f4_e2m1,
+    matmul_f32_mxfp4;
+Pointee<MatmulQ8>::type matmul_q8_q4_0, matmul_q8_q4_1, matmul_q8_q5_0, matmul_q8_q5_1, matmul_q8_q8_0, matmul_q8_q2_k,
+    matmul_q8_q3_k, matmul_q8_q4_k, matmul_q8_q5_k, matmul_q8_q6_k, matmul_q8_iq4_nl, matmul_q8_iq4_xs, matmul_q8_mxfp4;
+Pointee<AccumulateRows>::type accumulate_f32, accumulate_f16, accumulate_bf16;
+
+void quantise_row(const float* x, int64_t n, int8_t* values, float* scales, int16_t* sums);
+void f32_to_f16(const float* x, int64_t n, uint16_t* out);
+void f32_to_bf16(const float* x, int64_t n, uint16_t* out);
+void rms_norm(const float* x, const float* weight, float eps, int64_t n, float* y);
+void add(float* x, const float* y, int64_t n);
+void axpy(float a, const float* x, float* y, int64_t n);
+void scale(float a, float* x, int64_t n);
+void silu_mul(const float* gate, const float* up, float* y, int64_t n);
+void silu_mul_clamped(const float* gate, const float* up, float limit, float* y, int64_t n);
+void swiglu_oai(const float* gate, const float* up, float limit, float* y, int64_t n);
+float max(const float* x, int64_t n);
+float exp_sum(float* x, float shift, int64_t n);
+void rope_interleaved(float* x, const float* cos, const float* sin, int64_t n_pairs);
+void rope_half(float* x, const float* cos, const float* sin, int64_t n_pairs);
+
+}  // namespace avx512
+
+namespace {
+
+constexpr KernelTable make_table() {
+  KernelTable table{};
+  table.name = "avx512";
+  table.matmul_f32[kF32] = avx512::matmul_f32_f32;
+  table.matmul_f32[kF16] = avx512::matmul_f32_f16;
+  table.matmul_f32[kBF16] = avx512::matmul_f32_bf16;
+  table.matmul_f32[kF8E4M3] = avx512::matmul_f32_f8_e4m3;
+  table.matmul_f32[kF4E2M1] = avx512::matmul_f32_f4_e2m1;
+  table.matmul_f32[kMXFP4] = avx512::matmul_f32_mxfp4;
+  table.matmul_q8[kQ4_0] = avx512::matmul_q8_q4_0;
+  table.matmul_q8[kQ4_1] = avx512::matmul_q8_q4_1;
+  table.matmul_q8[kQ5_0] = avx512::matmul_q8_q5_0;
+  table.matmul_q8[kQ5_1] = avx512::matmul_q8_q5_1;
+  table.matmul_q8[kQ8_0] = avx512::matmul_q8_q8_0;
+  table.matmul_q8[kQ2_K] = avx512::matmul_q8_q2_k;
+  table.matmul_q8[kQ3_K] = avx512::matmul_q8_q3_k;
+  table.matmul_q8[kQ4_K] = avx512::matmul_q8_q4_k;
+  table.matmul_q8[kQ5_K] = avx512::matmul_q8_q5_k;
+  table.matmul_q8[kQ6_K] = avx512::matmul_q8_q6_k;
+  table.matmul_q8[kIQ4_NL] = avx512::matmul_q8_iq4_nl;
+  table.matmul_q8[kIQ4_XS] = avx512::matmul_q8_iq4_xs;
+  table.matmul_q8[kMXFP4] = avx512::matmul_q8_mxfp4;
+  table.accumulate_rows[kF32] = avx512::accumulate_f32;
+  table.accumulate_rows[kF16] = avx512::accumulate_f16;
+  table.accumulate_rows[kBF16] = avx512::accumulate_bf16;
+  table.decode_row[kF32] = avx2::decode_f32;
+  table.decode_row[kF16] = avx2::decode_f16;
+  table.decode_row[kBF16] = avx2::decode_bf16;
+  table.decode_row[kF8E4M3] = avx2::decode_f8_e4m3;
+  table.decode_row[kF4E2M1] = avx2::decode_f4_e2m1;
+  table.decode_row[kQ4_0] = avx2::decode_q4_0;
+  table.decode_row[kQ4_1] = avx2::decode_q4_1;
+  table.decode_row[kQ5_0] = avx2::decode_q5_0;
+  table.decode_row[kQ5_1] = avx2::decode_q5_1;
+  table.decode_row[kQ8_0] = avx2::decode_q8_0;
+  table.decode_row[kQ2_K] = avx2::decode_q2_k;
+  table.decode_row[kQ3_K] = avx2::decode_q3_k;
+  table.decode_row[kQ4_K] = avx2::decode_q4_k;
+  table.decode_row[kQ5_K] = avx2::decode_q5_k;
+  table.decode_row[kQ6_K] = avx2::decode_q6_k;
+  table.decode_row[kIQ4_NL] = avx2::decode_iq4_nl;
+  table.decode_row[kIQ4_XS] = avx2::decode_iq4_xs;
+  table.decode_row[kMXFP4] = avx2::decode_mxfp4;
+  table.quantise_row = avx512::quantise_row;
+  table.f32_to_f16 = avx512::f32_to_f16;
+  table.f32_to_bf16 = avx512::f32_to_bf16;
+  table.rms_norm = avx512::rms_norm;
+  table.add = avx512::add;
+  table.axpy = avx512::axpy;
+  table.scale = avx512::scale;
+  table.silu_mul = avx512::silu_mul;
+  table.silu_mul_clamped = avx512::silu_mul_clamped;
+  table.swiglu_oai = avx512::swiglu_oai;
+  table.max = avx512::max;
+  table.exp_sum = avx512::exp_sum;
+  table.rope_interleaved = avx512::rope_interleaved;
+  table.rope_half = avx512::rope_half;
+  return table;
+}
+
+constexpr KernelTable kTable = make_table();
+
+}  // namespace
+
+const KernelTable* avx512_table() { return &kTable; }
+
+}  // namespace fathom::kernels
