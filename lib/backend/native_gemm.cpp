@@ -1,0 +1,85 @@
+// lib/kernels on the stored bytes. What is added here is the order of the walk: every byte of weights comes from memory once
+// a call, however many rows of activations there are.
+#include <algorithm>
+
+#include "backend/gemm_backend.hpp"
+
+namespace fathom {
+namespace {
+
+using kernels::KernelTable;
+
+// A block of weights and a panel of activations share the L2 cache, of which even small cores have half a mebibyte.
+constexpr std::int64_t kWeightBlockBytes = 128 << 10;
+constexpr std::int64_t kActivationPanelBytes = 256 << 10;
+
+int kernel_index(StorageFormat format) noexcept { return int(format); }
+
+class NativeBackend final : public GemmBackend {
+ public:
+  explicit NativeBackend(const KernelTable& kernels) : kernels_(kernels) {}
+
+  const char* name() const noexcept override { return "native"; }
+
+  bool accepts(const WeightView& weights) const noexcept override {
+    const int format = kernel_index(weights.format);
+    if (format >= kernels::kFormats || weights.rows < 1 || weights.cols < 1) return false;
+    if (weights.cols % storage_layout(weights.format).block_values != 0) return false;
+    if (kernels_.matmul_f32[format]) return true;
+    return kernels_.matmul_q8[format] && weights.cols % 32 == 0;
+  }
+
+  // MXFP4 has both products. It takes F32 activations: models are released in it, and their reference outputs do not round
+  // activations to 8 bits. For the other block-quantised formats that rounding is small beside the weights' own.
+  bool reads_quantised(StorageFormat format) const noexcept override {
+    const int index = kernel_index(format);
+    return index < kernels::kFormats && !kernels_.matmul_f32[index] && kernels_.matmul_q8[index];
+  }
+
+  std::unique_ptr<PackedMatrix> pack(const WeightView& weights, std::int64_t, Allocator&) const override {
+    return std::make_unique<PackedMatrix>(weights);
+  }
+
+  std::size_t scratch_bytes(const PackedMatrix&, std::int64_t) const noexcept override { return 0; }
+
+  void multiply(const Activations& x, const PackedMatrix& weights, Matrix<float> y, std::int64_t first_column,
+                std::int64_t last_column, std::span<std::byte>) const noexcept override {
+    const WeightView& w = weights.view();
+    const int format = kernel_index(w.format);
+    if (reads_quantised(w.format)) {
+      const auto product = kernels_.matmul_q8[format];
+      walk(w, 1, x.rows(), first_column, last_column, [&](auto first, auto last, auto row, auto count) {
+        product(w.stored, first, last, x.slice(row, count).quantised, count, y.row(row), y.stride);
+      });
+    } else {
+      const auto product = kernels_.matmul_f32[format];
+      walk(w, 4, x.rows(), first_column, last_column, [&](auto first, auto last, auto row, auto count) {
+        product(w.stored, first, last, x.f32.row(row), x.f32.stride, count, y.row(row), y.stride);
+      });
+    }
+  }
+
+ private:
+  // Calls product(first_column, last_column, first_row, rows) over blocks of columns, and within one over panels of rows.
+  template <typename Product>
+  static void walk(const WeightView& w, std::int64_t activation_bytes, std::int64_t rows, std::int64_t first_column,
+                   std::int64_t last_column, Product product) noexcept {
+    const std::int64_t panel = std::max<std::int64_t>(8, kActivationPanelBytes / (w.cols * activation_bytes));
+    if (rows <= panel) return product(first_column, last_column, std::int64_t{0}, rows);
+    const std::int64_t block = std::max<std::int64_t>(8, kWeightBlockBytes / std::max<std::int64_t>(1, w.stored.row_bytes));
+    for (std::int64_t first = first_column; first < last_column; first += block) {
+      const std::int64_t last = std::min(first + block, last_column);
+      for (std::int64_t row = 0; row < rows; row += panel) product(first, last, row, std::min(panel, rows - row));
+    }
+  }
+
+  const KernelTable& kernels_;
+};
+
+}  // namespace
+
+std::unique_ptr<GemmBackend> make_native_backend(const KernelTable& kernels) {
+  return std::make_unique<NativeBackend>(kernels);
+}
+
+}  // namespace fathom
