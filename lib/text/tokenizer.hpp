@@ -49,9 +49,11 @@ class Tokenizer {
   // With byte fallback, each byte of a run that is not UTF-8 as a whole becomes one U+FFFD; else one for each maximal
   // invalid part.
   virtual bool replaces_each_byte() const noexcept = 0;
+  // A token of byte fallback: <0x0A>. Only their runs can be anything but UTF-8 where replaces_each_byte().
+  virtual bool is_byte(TokenId) const noexcept { return false; }
 
-  virtual std::int64_t vocab_size() const noexcept = 0;  // largest id + 1
-  virtual bool is_special(TokenId id) const noexcept = 0;  // control tokens: hidden by skip_special
+  virtual std::int64_t vocab_size() const noexcept = 0;                     // largest id + 1
+  virtual bool is_special(TokenId id) const noexcept = 0;                   // control tokens: hidden by skip_special
   virtual std::optional<TokenId> find(std::string_view content) const = 0;  // a token by its exact text (added tokens first)
   virtual std::optional<TokenId> bos() const noexcept = 0;
   virtual std::optional<TokenId> eos() const noexcept = 0;

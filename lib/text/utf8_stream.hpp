@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "text/tokenizer.hpp"
 
@@ -19,10 +20,14 @@ class Utf8Stream {
   void reset();
 
  private:
+  void emit(bool last, std::string& out);
+  void append_run(std::string_view bytes, std::string& out);
+  void append(std::string_view text, std::string& out);
+
   const Tokenizer* tokenizer_;
   bool skip_special_;
-  bool at_start_ = true;
-  std::string pending_;
+  bool at_start_ = false;  // the next character is the first, and dropped if it is a space
+  std::string pending_;    // an unfinished character, or with byte fallback an unfinished run of bytes
 };
 
 }  // namespace fathom::text
