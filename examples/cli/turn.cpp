@@ -68,10 +68,8 @@ Turn run_turn(fathom::Session& session, std::int64_t max_tokens, const fathom::S
     }
     collect();
   }
-  if (stop == StopReason::none) {  // text held back for a stop string that will not be completed now
-    session.set_stop({});
-    collect();
-  }
+  session.set_stop({});  // what was held back for a stop string is text after all
+  collect();
 
   turn.tokens = session.take_tokens();
   turn.stop = stop_name(stop);
