@@ -1,0 +1,91 @@
+// A forward pass that can pause: rows of tokens in, residual stream and logits out, one unit of work at a time.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "base/deadline.hpp"
+#include "base/task_system.hpp"
+#include "model/network.hpp"
+#include "model/workspace.hpp"
+#include "nn/kv_cache.hpp"
+
+namespace fathom::model {
+
+// Consecutive rows of one sequence.
+struct RowSpan {
+  nn::KvCache* cache = nullptr;
+  std::int64_t first_position = 0;
+  std::int64_t first_row = 0;
+  std::int64_t rows = 0;
+};
+
+// Everything one pass works on. Made once for a session, begun many times; no allocation after it is made.
+class Pass {
+ public:
+  // `rows`: most rows of a pass; `logit_rows`: most rows of one begin_head. Throws Error{out_of_memory}.
+  Pass(const Network& network, std::int64_t rows, std::int64_t logit_rows, int workers, Allocator& allocator);
+
+  // Starts on `ids`; row i belongs to the span that covers it. The caches must have room. What was under way is dropped.
+  void begin(std::span<const RowSpan> spans, std::span<const std::int32_t> ids) noexcept;
+  // Starts on the logits of rows [first_row, first_row + count) of the finished body.
+  void begin_head(std::int64_t first_row, std::int64_t count) noexcept;
+  // Works until done (true), or until the deadline or the flag says pause (false). At least one unit is run, so that any
+  // budget makes progress.
+  bool advance(TaskSystem& tasks, const Deadline& deadline, const CancelFlag& cancel) noexcept;
+  bool running() const noexcept { return plan_ != nullptr; }
+  // Drops what is under way.
+  void stop() noexcept { plan_ = nullptr; }
+
+  Matrix<const float> logits() const noexcept { return {ws.logits.data, head_rows, ws.logits.cols}; }
+  // Longest unit since the last call, in microseconds.
+  double take_longest_unit_us() noexcept;
+  // Time spent by part since the pass was made, in microseconds.
+  std::span<const double, kParts> part_us() const noexcept { return part_us_; }
+
+  // When set, keeps the experts' choice of every row: ids and weights [moe layers, rows, experts_per_token].
+  void trace_routes(Allocator& allocator);
+  std::span<const std::int32_t> traced_ids(std::int64_t moe_layer, std::int64_t row) const noexcept;
+  std::span<const float> traced_weights(std::int64_t moe_layer, std::int64_t row) const noexcept;
+  // For tests: called between stages with the residual stream [rows, hidden] after the embedding (layer -1) and after each
+  // layer, and with the normed rows of the head (layer = number of layers).
+  std::function<void(int layer, Matrix<const float>)> observer;
+
+  // What the stages share.
+  const Network& network;
+  const kernels::KernelTable& kernels;
+  Workspace ws;
+  std::int64_t rows = 0;                    // of this pass
+  std::span<const std::int32_t> ids;        // [rows]
+  std::span<const RowSpan> spans;
+  std::vector<std::int64_t> positions;      // [rows]
+  std::int64_t head_first = 0, head_rows = 0;
+
+  const Config& config() const noexcept { return network.config; }
+  const LayerWeights& layer(int index) const noexcept { return network.weights.layers[std::size_t(index)]; }
+  int worker_count() const noexcept { return int(ws.workers.size()); }
+  void keep_routes(int layer) noexcept;
+
+ private:
+  void start(const Plan& plan) noexcept;
+  bool run_stage(TaskSystem& tasks, const Deadline& deadline, const CancelFlag& cancel) noexcept;
+  void observe(const Stage& done) const;
+
+  // The cursor: all there is to resuming.
+  const Plan* plan_ = nullptr;
+  std::size_t stage_ = 0;
+  std::int64_t unit_ = 0;
+
+  bool progressed_ = false;                           // has this advance() run a unit yet?
+  double longest_us_ = 0.0;                           // unit since take_longest_unit_us
+  std::vector<double> worker_longest_;                // [workers] in the stage that just ran
+  std::vector<double> stage_unit_us_;                 // what a unit of each stage took lately, body then head
+  std::array<double, kParts> part_us_{};
+  std::vector<int> moe_index_;                        // [layers] index among mixture layers, -1 for dense
+  Buffer traced_ids_, traced_weights_;
+};
+
+}  // namespace fathom::model

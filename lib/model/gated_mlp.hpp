@@ -1,0 +1,42 @@
+// act(gate x, up x) on the rows of a pass, for dense layers and for shared experts.
+#pragma once
+
+#include "model/stage_support.hpp"
+
+namespace fathom::model {
+
+inline void activate(const Pass& pass, float* gate, const float* up, std::int64_t n) {
+  const Config& c = pass.config();
+  if (c.activation == Activation::swiglu_oai) {
+    pass.kernels.swiglu_oai(gate, up, c.swiglu_limit, gate, n);
+  } else {
+    pass.kernels.silu_mul(gate, up, gate, n);
+  }
+}
+
+inline std::int64_t count_gate_up_tiles(const GatedMlp& mlp, int workers) {
+  const nn::Linear* matrix[] = {&mlp.gate};
+  return count_column_tiles(matrix, workers);
+}
+
+// A tile of gate and of up, activated, and rounded where down reads 8 bits: one unit, no barrier in between.
+inline void run_gate_up_tile(Pass& pass, const GatedMlp& mlp, std::int64_t unit, Worker& worker) {
+  const nn::Linear* matrix[] = {&mlp.gate};
+  const ColumnTile tile = find_column_tile(matrix, unit, pass.worker_count());
+  const std::int64_t width = mlp.gate.out();
+  const Activations x = normed_rows(pass);
+  const Matrix<float> gate{pass.ws.gate.data, pass.rows, width}, up{pass.ws.up.data, pass.rows, width};
+  mlp.gate.multiply(x, gate, tile.first, tile.last, worker.linear);
+  mlp.up.multiply(x, up, tile.first, tile.last, worker.linear);
+  for (std::int64_t row = 0; row < pass.rows; ++row) {
+    activate(pass, gate.row(row) + tile.first, up.row(row) + tile.first, tile.last - tile.first);
+    if (mlp.down.reads_quantised()) pass.ws.hidden_q8.store(pass.kernels, row, width, tile.first, tile.last, gate.row(row));
+  }
+}
+
+// What run_gate_up_tile left, as down reads it.
+inline Activations hidden_rows(const Pass& pass, std::int64_t width) {
+  return {{pass.ws.gate.data, pass.rows, width}, pass.ws.hidden_q8.rows(width)};
+}
+
+}  // namespace fathom::model

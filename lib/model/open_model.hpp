@@ -1,0 +1,36 @@
+// From a path to a network: the container, the family, the configuration, the weights.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/allocator.hpp"
+#include "base/file_system.hpp"
+#include "io/open.hpp"
+#include "model/loader.hpp"
+#include "model/network.hpp"
+
+namespace fathom::model {
+
+struct OpenedModel {
+  std::shared_ptr<const Network> network;
+  io::Checkpoint checkpoint;  // its tensors now belong to the network; configuration and tokenizer files are left
+  std::int64_t parameters = 0;
+  std::int64_t weight_bytes = 0;
+};
+
+// Throws Error; nothing is kept then.
+OpenedModel open_model(const std::string& path, FileSystem& files, std::shared_ptr<const Engine> engine, Allocator& allocator,
+                       const LoadOptions& options);
+
+// What a checkpoint is, from its headers.
+struct ModelHeader {
+  io::Checkpoint checkpoint;
+  Config config;
+  bool runs = false;
+  std::string reason;  // when it does not run
+};
+// Throws only when the path is no checkpoint at all.
+ModelHeader inspect_model(const std::string& path, FileSystem& files);
+
+}  // namespace fathom::model

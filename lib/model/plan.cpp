@@ -1,0 +1,87 @@
+#include "model/plan.hpp"
+
+#include <algorithm>
+
+#include "model/config.hpp"
+#include "nn/linear.hpp"
+
+namespace fathom::model {
+namespace {
+
+constexpr std::int64_t kTileBytes = 512 << 10;
+constexpr std::int64_t kTileColumns = 64;      // a multiple of the 32 values that are quantised together
+constexpr std::int64_t kTilesPerWorker = 4;
+
+std::int64_t tile_of(const nn::Linear& matrix, int workers) {
+  return tile_width(matrix.out(), matrix.weights().stored.row_bytes, workers);
+}
+
+std::int64_t tiles_of(const nn::Linear& matrix, int workers) {
+  const std::int64_t tile = tile_of(matrix, workers);
+  return (matrix.out() + tile - 1) / tile;
+}
+
+}  // namespace
+
+std::int64_t tile_width(std::int64_t columns, std::int64_t bytes_per_column, int workers) noexcept {
+  const std::int64_t by_bytes = kTileBytes / std::max<std::int64_t>(bytes_per_column, 1);
+  const std::int64_t by_share = columns / (kTilesPerWorker * workers);
+  const std::int64_t width = std::min(by_bytes, by_share) / kTileColumns * kTileColumns;
+  return std::max(width, kTileColumns);
+}
+
+std::int64_t count_column_tiles(std::span<const nn::Linear* const> matrices, int workers) noexcept {
+  std::int64_t count = 0;
+  for (const nn::Linear* matrix : matrices) count += tiles_of(*matrix, workers);
+  return count;
+}
+
+ColumnTile find_column_tile(std::span<const nn::Linear* const> matrices, std::int64_t unit, int workers) noexcept {
+  int index = 0;
+  while (unit >= tiles_of(*matrices[std::size_t(index)], workers)) {
+    unit -= tiles_of(*matrices[std::size_t(index)], workers);
+    ++index;
+  }
+  const nn::Linear& matrix = *matrices[std::size_t(index)];
+  const std::int64_t tile = tile_of(matrix, workers);
+  return {index, unit * tile, std::min(matrix.out(), (unit + 1) * tile)};
+}
+
+Plan plan_body(const Config& config) {
+  Plan plan;
+  plan.push_back({&stages::embed, 0});
+  for (int layer = 0; layer < int(config.num_hidden_layers); ++layer) {
+    const auto add = [&](const StageKind& kind) { plan.push_back({&kind, layer}); };
+    add(stages::attn_norm);
+    if (config.attention == Attention::latent) {
+      add(stages::project_latent);
+      add(stages::norm_and_store_latent);
+      if (config.q_lora_rank > 0) {
+        add(stages::project_queries);
+        add(stages::rotate_queries);
+      }
+      add(stages::attend_latent);
+    } else {
+      add(stages::project_qkv);
+      add(stages::rotate_and_store);
+      add(stages::attend);
+    }
+    add(stages::quantise_heads);
+    add(stages::attn_output);
+    add(stages::ffn_norm);
+    if (config.is_moe(layer)) {
+      add(stages::router_logits);
+      add(stages::choose_experts);
+      add(stages::experts_gate_up);
+      add(stages::experts_down);
+    } else {
+      add(stages::gate_up);
+      add(stages::down);
+    }
+  }
+  return plan;
+}
+
+Plan plan_head() { return {{&stages::final_norm, 0}, {&stages::logits, 0}}; }
+
+}  // namespace fathom::model

@@ -1,0 +1,72 @@
+// The order of work: a forward pass as a list of stages, each a number of independent units. A unit is what cannot be
+// interrupted: some columns of a matrix, a group of heads, a few rows of a vector operation.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace fathom::nn {
+class Linear;
+}
+
+namespace fathom::model {
+
+struct Config;
+class Pass;
+
+// For the account of where time goes.
+enum class Part : std::uint8_t { attention, router, experts, mlp, head, other };
+inline constexpr int kParts = 6;
+
+// What one task owns while it runs units. Sized when the pass is made.
+struct Worker {
+  std::span<std::byte> linear;  // for the back ends
+  std::span<float> local;       // for the stage
+};
+
+struct StageKind {
+  const char* name;
+  Part part;
+  std::int64_t (*units)(const Pass& pass, int layer);
+  void (*run)(Pass& pass, int layer, std::int64_t unit, Worker& worker);
+};
+
+struct Stage {
+  const StageKind* kind;
+  int layer;
+};
+using Plan = std::vector<Stage>;
+
+Plan plan_body(const Config& config);
+Plan plan_head();
+
+// The stages, by file.
+namespace stages {
+extern const StageKind embed, final_norm, logits;                                                  // stages_outer.cpp
+extern const StageKind attn_norm, quantise_heads, attn_output;                                     // stages_attention.cpp
+extern const StageKind project_qkv, rotate_and_store, attend;                                      // stages_attention.cpp
+extern const StageKind project_latent, norm_and_store_latent, project_queries, rotate_queries, attend_latent;  // stages_latent.cpp
+extern const StageKind ffn_norm, gate_up, down;                                                    // stages_mlp.cpp
+extern const StageKind router_logits, choose_experts, experts_gate_up, experts_down;               // stages_experts.cpp
+}  // namespace stages
+
+// Columns [first, last) of one matrix.
+struct ColumnTile {
+  int matrix = 0;  // index in the list
+  std::int64_t first = 0, last = 0;
+};
+
+// Cuts `columns` of a matrix into tiles of about 512 KiB of weights, whole multiples of 64 columns, and not fewer than a few
+// for each worker.
+std::int64_t tile_width(std::int64_t columns, std::int64_t bytes_per_column, int workers) noexcept;
+// The tiles of several matrices that read the same activations, one after another.
+std::int64_t count_column_tiles(std::span<const nn::Linear* const> matrices, int workers) noexcept;
+ColumnTile find_column_tile(std::span<const nn::Linear* const> matrices, std::int64_t unit, int workers) noexcept;
+
+// Rows of small vector work in one unit.
+inline constexpr std::int64_t kRowsPerUnit = 16;
+inline std::int64_t row_units(std::int64_t rows) { return (rows + kRowsPerUnit - 1) / kRowsPerUnit; }
+
+}  // namespace fathom::model

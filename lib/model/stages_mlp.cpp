@@ -1,0 +1,41 @@
+// The dense gated feed-forward layer (Shazeer, arXiv:2002.05202).
+#include "model/stage_support.hpp"
+#include "model/gated_mlp.hpp"
+
+namespace fathom::model::stages {
+namespace {
+
+std::int64_t all_row_units(const Pass& pass, int) { return row_units(pass.rows); }
+
+void run_ffn_norm(Pass& pass, int layer, std::int64_t unit, Worker&) {
+  const LayerWeights& l = pass.layer(layer);
+  bool quantise = l.mlp.gate.reads_quantised() || l.experts.shared.gate.reads_quantised();
+  if (l.experts.store.count() > 0) quantise |= l.experts.store.expert(0).gate.reads_quantised();
+  for_rows(unit, pass.rows, [&](std::int64_t row) { norm_row(pass, row, l.ffn_norm, quantise); });
+}
+
+std::int64_t gate_up_units(const Pass& pass, int layer) { return count_gate_up_tiles(pass.layer(layer).mlp, pass.worker_count()); }
+
+void run_gate_up(Pass& pass, int layer, std::int64_t unit, Worker& worker) {
+  run_gate_up_tile(pass, pass.layer(layer).mlp, unit, worker);
+}
+
+std::int64_t down_units(const Pass& pass, int layer) {
+  const nn::Linear* matrix[] = {&pass.layer(layer).mlp.down};
+  return count_column_tiles(matrix, pass.worker_count());
+}
+
+void run_down(Pass& pass, int layer, std::int64_t unit, Worker& worker) {
+  const nn::Linear* matrix[] = {&pass.layer(layer).mlp.down};
+  const ColumnTile tile = find_column_tile(matrix, unit, pass.worker_count());
+  matrix[0]->multiply(hidden_rows(pass, matrix[0]->in()), pass.ws.branch, tile.first, tile.last, worker.linear);
+  add_branch(pass, tile.first, tile.last);
+}
+
+}  // namespace
+
+constexpr StageKind ffn_norm{"ffn_norm", Part::other, all_row_units, run_ffn_norm};
+constexpr StageKind gate_up{"gate_up", Part::mlp, gate_up_units, run_gate_up};
+constexpr StageKind down{"down", Part::mlp, down_units, run_down};
+
+}  // namespace fathom::model::stages

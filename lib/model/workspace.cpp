@@ -1,0 +1,124 @@
+#include "model/workspace.hpp"
+
+#include <algorithm>
+
+#include "nn/attention.hpp"
+#include "nn/router.hpp"
+
+namespace fathom::model {
+namespace {
+
+// Hands out pieces of one block; with a null base it only counts.
+class Arena {
+ public:
+  explicit Arena(std::byte* base) : base_(base) {}
+
+  template <typename T>
+  T* take(std::int64_t count) {
+    T* piece = base_ ? reinterpret_cast<T*>(base_ + used_) : nullptr;
+    used_ += (std::size_t(count) * sizeof(T) + Buffer::kAlignment - 1) / Buffer::kAlignment * Buffer::kAlignment;
+    return piece;
+  }
+  Matrix<float> matrix(std::int64_t rows, std::int64_t cols) { return {take<float>(rows * cols), rows, cols}; }
+  QuantisedBuffer quantised(std::int64_t values) {
+    QuantisedBuffer q;
+    q.values = take<std::int8_t>(values);
+    q.scales = take<float>(values / 32 + 1);
+    q.sums = take<std::int16_t>(values / 16 + 1);
+    return q;
+  }
+  std::size_t used() const { return used_; }
+
+ private:
+  std::byte* base_;
+  std::size_t used_ = 0;
+};
+
+// The most floats any stage keeps in its worker's own memory.
+std::int64_t local_floats(const Config& c, std::int64_t rows, int workers) {
+  const std::int64_t page = nn::KeyValuePage::kRows;
+  const std::int64_t group = c.num_attention_heads / std::max<std::int64_t>(c.num_key_value_heads, 1);
+  const std::int64_t queries = std::max(kQueryRows, group);
+  const std::int64_t key = c.attention == Attention::latent ? c.kv_lora_rank + c.qk_rope_head_dim : c.head_dim;
+  const std::int64_t value = c.attention == Attention::latent ? c.kv_lora_rank : c.v_head_dim;
+  // Queries, outputs, softmax state, positions (64 bits), sinks.
+  std::int64_t floats = queries * (key + value + 3) + 2 + nn::OnlineSoftmax::floats(queries);
+  if (c.attention == Attention::latent) {
+    // Expanded: queries and softmax of all rows; W_UK, W_UV of a head; a page of latents, keys, values.
+    const std::int64_t expanded = rows * c.head_dim + nn::OnlineSoftmax::floats(rows) +
+                                  (c.qk_nope_head_dim + c.v_head_dim) * c.kv_lora_rank +
+                                  page * (c.kv_lora_rank + c.head_dim + c.v_head_dim);
+    floats = std::max(floats, expanded);
+  }
+  if (c.router.experts > 0) {
+    const std::int64_t panel = std::min(kExpertPanel, rows);
+    floats = std::max(floats, panel * (c.hidden_size + 32));
+    floats = std::max(floats, panel * std::max(tile_width(c.hidden_size, 1, workers), c.hidden_size));
+    floats = std::max(floats, nn::router_scratch(c.router));
+  }
+  return floats + 64;
+}
+
+std::size_t lay_out(Workspace& w, const Network& network, std::int64_t rows, std::int64_t logit_rows, int workers, Arena arena) {
+  const Config& c = network.config;
+  w.x = arena.matrix(rows, c.hidden_size);
+  w.normed = arena.matrix(rows, c.hidden_size);
+  w.normed_q8 = arena.quantised(rows * c.hidden_size);
+  w.cos = arena.matrix(rows, c.rope.dims / 2);
+  w.sin = arena.matrix(rows, c.rope.dims / 2);
+  w.q = arena.matrix(rows, c.num_attention_heads * c.head_dim);
+  w.kv = arena.matrix(rows, c.cache_width());
+  w.q_latent = arena.matrix(rows, c.q_lora_rank);
+  w.q_latent_q8 = arena.quantised(rows * c.q_lora_rank);
+  w.heads = arena.matrix(rows, c.num_attention_heads * c.v_head_dim);
+  w.heads_q8 = arena.quantised(rows * w.heads.cols);
+  w.branch = arena.matrix(rows, c.hidden_size);
+  bool any_dense = c.router.experts == 0;
+  for (std::int64_t layer = 0; layer < c.num_hidden_layers; ++layer) any_dense |= !c.is_moe(layer);
+  const std::int64_t width = std::max(any_dense ? c.intermediate_size : 0, c.n_shared_experts * c.moe_intermediate_size);
+  w.gate = arena.matrix(rows, width);
+  w.up = arena.matrix(rows, width);
+  w.hidden_q8 = arena.quantised(rows * width);
+  if (c.router.experts > 0) {
+    const std::int64_t slots = rows * c.router.experts_per_token;
+    w.slot_gate = arena.matrix(slots, c.moe_intermediate_size);
+    w.slot_up = arena.matrix(slots, c.moe_intermediate_size);
+    w.slot_q8 = arena.quantised(slots * c.moe_intermediate_size);
+    w.router_logits = arena.matrix(rows, c.router.experts);
+    w.route_ids = {arena.take<std::int32_t>(slots), std::size_t(slots)};
+    w.route_weights = {arena.take<float>(slots), std::size_t(slots)};
+    w.group_cursor = {arena.take<std::int32_t>(c.router.experts + 1), std::size_t(c.router.experts + 1)};
+    w.groups.active = arena.take<std::int32_t>(c.router.experts);
+    w.groups.first = arena.take<std::int32_t>(c.router.experts + 1);
+    w.groups.row = arena.take<std::int32_t>(slots);
+    w.groups.weight = arena.take<float>(slots);
+  }
+  w.logits = arena.matrix(logit_rows, c.vocab_size);
+  std::size_t linear = network.weights.linear_scratch_bytes(rows);
+  if (c.attention == Attention::latent) {
+    for (const LayerWeights& layer : network.weights.layers) {
+      linear = std::max(linear, layer.attention.heads.scratch_bytes(kQueryRows));
+    }
+  }
+  const std::int64_t local = local_floats(c, rows, workers);
+  w.workers.resize(std::size_t(workers));
+  for (Worker& worker : w.workers) {
+    worker.linear = {arena.take<std::byte>(std::int64_t(linear)), linear};
+    worker.local = {arena.take<float>(local), std::size_t(local)};
+  }
+  return arena.used();
+}
+
+}  // namespace
+
+Workspace::Workspace(const Network& network, std::int64_t rows, std::int64_t logit_rows, int worker_count, Allocator& allocator)
+    : memory_(allocator, std::size_t(bytes_for(network, rows, logit_rows, worker_count)), MemoryPurpose::scratch) {
+  lay_out(*this, network, rows, logit_rows, worker_count, Arena(memory_.data()));
+}
+
+std::int64_t Workspace::bytes_for(const Network& network, std::int64_t rows, std::int64_t logit_rows, int workers) {
+  Workspace counted;
+  return std::int64_t(lay_out(counted, network, rows, logit_rows, workers, Arena(nullptr)));
+}
+
+}  // namespace fathom::model

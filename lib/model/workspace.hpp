@@ -1,0 +1,77 @@
+// The memory of a forward pass: every buffer its stages write, sized once for a number of rows.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "backend/gemm_backend.hpp"
+#include "base/allocator.hpp"
+#include "base/view.hpp"
+#include "model/network.hpp"
+#include "nn/expert_groups.hpp"
+
+namespace fathom::model {
+
+// Activations in 8 bits, rows x cols; how many columns is up to the stage that fills it.
+struct QuantisedBuffer {
+  std::int8_t* values = nullptr;
+  float* scales = nullptr;
+  std::int16_t* sums = nullptr;
+
+  kernels::QuantisedRows rows(std::int64_t cols) const noexcept { return {values, scales, sums, cols}; }
+  // Rounds columns [first, last) of row `row`; both multiples of 32, as cols is.
+  void store(const kernels::KernelTable& kernels, std::int64_t row, std::int64_t cols, std::int64_t first, std::int64_t last,
+             const float* x) const noexcept {
+    kernels.quantise_row(x + first, last - first, values + row * cols + first, scales + (row * cols + first) / 32,
+                         sums + (row * cols + first) / 16);
+  }
+};
+
+struct Workspace {
+  // `rows`: activations that go through together; `logit_rows`: how many of them may be asked for logits at once.
+  Workspace(const Network& network, std::int64_t rows, std::int64_t logit_rows, int workers, Allocator& allocator);
+
+  static std::int64_t bytes_for(const Network& network, std::int64_t rows, std::int64_t logit_rows, int workers);
+
+  // The residual stream and what a sublayer reads of it.
+  Matrix<float> x;       // [rows, hidden]
+  Matrix<float> normed;  // [rows, hidden]
+  QuantisedBuffer normed_q8;
+  // Rotary angles of each row.
+  Matrix<float> cos, sin;  // [rows, rope.dims / 2]
+  // Attention.
+  Matrix<float> q;        // [rows, heads * head_dim]
+  Matrix<float> kv;       // [rows, cache width]: what goes into the cache
+  Matrix<float> q_latent; // [rows, q_lora_rank]
+  QuantisedBuffer q_latent_q8;
+  Matrix<float> heads;    // [rows, heads * v_head_dim]
+  QuantisedBuffer heads_q8;
+  Matrix<float> branch;   // [rows, hidden]: a sublayer's output on its way to x
+  // Feed-forward: rows of dense layers and the shared expert; slots (rows * experts_per_token) of routed experts.
+  Matrix<float> gate, up;  // [rows, max(intermediate, shared intermediate)]; gate becomes act(gate, up)
+  QuantisedBuffer hidden_q8;
+  Matrix<float> slot_gate, slot_up;  // [slots, moe_intermediate]
+  QuantisedBuffer slot_q8;
+  Matrix<float> router_logits;       // [rows, experts]
+  std::span<std::int32_t> route_ids; // [rows, experts_per_token]
+  std::span<float> route_weights;
+  std::span<std::int32_t> group_cursor;
+  nn::ExpertGroups groups;
+  Matrix<float> logits;  // [logit_rows, vocab]
+  std::vector<Worker> workers;
+
+ private:
+  Workspace() = default;
+  Buffer memory_;
+};
+
+// Rows of one expert multiplied together.
+inline constexpr std::int64_t kExpertPanel = 128;
+// Queries (rows x heads) of one attention unit.
+inline constexpr std::int64_t kQueryRows = 64;
+// From this many rows of one sequence on, latent attention expands keys and values instead of absorbing the projections:
+// expanding costs (nope + value) * kv_lora_rank products for each key and head, and saves (2 * kv_lora_rank + rope - nope -
+// rope - value) for each query; with V2's and V3's dimensions that is even at 171 queries.
+inline constexpr std::int64_t kExpandRows = 192;
+
+}  // namespace fathom::model

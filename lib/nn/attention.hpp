@@ -1,0 +1,60 @@
+// Softmax attention of a few query rows over cached rows, one page at a time with a running maximum (the "online softmax"
+// of Milakov and Gimelshein, arXiv:1805.02867, as FlashAttention uses it).
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "base/storage_format.hpp"
+#include "kernels/kernel_table.hpp"
+
+namespace fathom::nn {
+
+// The keys and values of one page of positions. Rows beyond `count` are not read.
+struct KeyValuePage {
+  kernels::WeightRows keys;    // cols = key width
+  kernels::WeightRows values;  // cols = value width
+  StorageFormat format = StorageFormat::f32;  // of both
+  std::int64_t first_position = 0;            // a multiple of kRows
+  std::int64_t count = 0;                     // 1 .. kRows
+
+  static constexpr std::int64_t kRows = 64;
+};
+
+// The queries of one call: `rows` of them, already multiplied by the softmax scale.
+struct QueryRows {
+  const float* data = nullptr;               // [rows, key width]
+  std::int64_t stride = 0;
+  std::int64_t rows = 0;
+  const std::int64_t* positions = nullptr;   // [rows] each row's position: it sees keys at or before it
+  std::int64_t window = 0;                   // > 0: only the `window` nearest of them, its own included
+};
+
+// Running state over pages: begin, add pages in ascending order, finish. Bits do not depend on how many rows share a call:
+// pages have fixed borders, and keys a row may not see enter with weight zero.
+class OnlineSoftmax {
+ public:
+  // `scratch` holds floats(rows, value_width). `out` is [rows, value_width], `out_stride` apart.
+  OnlineSoftmax(const kernels::KernelTable& kernels, const QueryRows& queries, std::int64_t value_width, float* out,
+                std::int64_t out_stride, std::span<float> scratch) noexcept;
+  static std::int64_t floats(std::int64_t rows) noexcept { return rows * (KeyValuePage::kRows + 2); }
+
+  void add(const KeyValuePage& page) noexcept;
+  // Divides by the sums. sinks: null, or one logit a row that joins the softmax without a value (gpt-oss).
+  void finish(const float* sinks) noexcept;
+
+ private:
+  const kernels::KernelTable& kernels_;
+  const QueryRows& queries_;
+  std::int64_t value_width_;
+  float* out_;
+  std::int64_t out_stride_;
+  float* scores_;   // [rows, kRows]
+  float* maximum_;  // [rows]
+  float* sum_;      // [rows]
+};
+
+// Does any of the rows see a key of [first, first + count)?
+bool sees_page(const QueryRows& queries, std::int64_t first, std::int64_t count) noexcept;
+
+}  // namespace fathom::nn

@@ -1,0 +1,52 @@
+// What attention remembers: for each layer and position one row of numbers, in pages of 64 positions.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/allocator.hpp"
+#include "base/storage_format.hpp"
+#include "kernels/kernel_table.hpp"
+
+namespace fathom::nn {
+
+// Row widths in values. Grouped-query attention stores [keys of all kv heads | values of all kv heads], latent attention
+// [normed latent | rotated key], as DeepSeek-V2 section 2.1 has it.
+struct KvCacheShape {
+  StorageFormat format = StorageFormat::f16;  // f32, f16 or bf16
+  std::vector<std::int64_t> widths;           // one a layer
+
+  std::int64_t page_bytes() const noexcept;
+};
+
+// One sequence's cache. Pages are taken when it is made, so that filling it cannot fail; memory of untouched pages costs
+// nothing on systems that hand it out on first use.
+class KvCache {
+ public:
+  static constexpr std::int64_t kPageRows = 64;
+
+  KvCache(const KvCacheShape& shape, std::int64_t context_length, Allocator& allocator);
+
+  StorageFormat format() const noexcept { return shape_.format; }
+  std::int64_t context_length() const noexcept { return context_length_; }
+  std::int64_t width(int layer) const noexcept { return shape_.widths[std::size_t(layer)]; }
+
+  // Stores one row, narrowed to the cache's format.
+  void store(const kernels::KernelTable& kernels, int layer, std::int64_t position, const float* row) noexcept;
+  // Rows [page * 64, page * 64 + 64) of a layer, columns [first_column, first_column + columns).
+  kernels::WeightRows page(int layer, std::int64_t page, std::int64_t first_column, std::int64_t columns) const noexcept;
+
+  static std::int64_t bytes_for(const KvCacheShape& shape, std::int64_t context_length) noexcept;
+
+ private:
+  std::byte* row(int layer, std::int64_t position) const noexcept;
+
+  KvCacheShape shape_;
+  std::int64_t context_length_ = 0;
+  std::int64_t value_bytes_ = 0;
+  std::vector<std::int64_t> layer_offset_;  // of a layer's rows in a page, bytes
+  std::vector<Buffer> pages_;
+};
+
+}  // namespace fathom::nn

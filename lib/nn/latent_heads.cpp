@@ -1,0 +1,118 @@
+#include "nn/latent_heads.hpp"
+
+#include <algorithm>
+
+namespace fathom::nn {
+namespace {
+
+constexpr std::int64_t kTileRows = 16;  // rows decoded at a time where a format has no transposed product of its own
+
+std::size_t quantised_bytes(std::int64_t rows, std::int64_t cols) {
+  return std::size_t(rows) * std::size_t(cols + cols / 32 * 4 + cols / 16 * 2) + 128;
+}
+
+// y[i][n - first] = w[n] . x[i] on the stored format.
+void stored_product(const kernels::KernelTable& kernels, const WeightView& w, std::int64_t first, std::int64_t last,
+                    const float* x, std::int64_t x_stride, std::int64_t rows, float* y, std::int64_t y_stride,
+                    std::span<std::byte> scratch) noexcept {
+  const int format = int(w.format);
+  if (kernels.matmul_f32[format]) {
+    kernels.matmul_f32[format](w.stored, first, last, x, x_stride, rows, y - first, y_stride);
+    return;
+  }
+  const std::int64_t cols = w.cols;
+  auto* scales = reinterpret_cast<float*>(scratch.data());
+  auto* sums = reinterpret_cast<std::int16_t*>(scales + rows * (cols / 32));
+  auto* values = reinterpret_cast<std::int8_t*>(sums + rows * (cols / 16));
+  for (std::int64_t i = 0; i < rows; ++i) {
+    kernels.quantise_row(x + i * x_stride, cols, values + i * cols, scales + i * (cols / 32), sums + i * (cols / 16));
+  }
+  kernels.matmul_q8[format](w.stored, first, last, {values, scales, sums, cols}, rows, y - first, y_stride);
+}
+
+// y[i] = sum over n of x[i][n] * w[first + n].
+void stored_transposed_product(const kernels::KernelTable& kernels, const WeightView& w, std::int64_t first, std::int64_t last,
+                               const float* x, std::int64_t x_stride, std::int64_t rows, float* y, std::int64_t y_stride,
+                               std::span<std::byte> scratch) noexcept {
+  for (std::int64_t i = 0; i < rows; ++i) std::fill_n(y + i * y_stride, w.cols, 0.0f);
+  const int format = int(w.format);
+  if (kernels.accumulate_rows[format]) {
+    kernels.accumulate_rows[format](w.stored, first, last, x, x_stride, rows, y, y_stride);
+    return;
+  }
+  auto* tile = reinterpret_cast<float*>(scratch.data());
+  kernels::WeightRows decoded;
+  decoded.data = reinterpret_cast<const std::uint8_t*>(tile);
+  decoded.row_bytes = w.cols * std::int64_t(sizeof(float));
+  decoded.cols = w.cols;
+  for (std::int64_t n = first; n < last; n += kTileRows) {
+    const std::int64_t count = std::min(kTileRows, last - n);
+    for (std::int64_t r = 0; r < count; ++r) kernels.decode_row[format](w.stored, n + r, 0, w.cols, tile + r * w.cols);
+    kernels.accumulate_rows[kernels::kF32](decoded, 0, count, x + (n - first), x_stride, rows, y, y_stride);
+  }
+}
+
+}  // namespace
+
+LatentHeads LatentHeads::joined(const LatentShape& shape, const WeightView& kv_b) {
+  LatentHeads heads;
+  heads.shape_ = shape;
+  heads.key_ = heads.value_ = kv_b;
+  heads.head_rows_key_ = heads.head_rows_value_ = shape.nope_dim + shape.value_dim;
+  heads.value_row_offset_ = shape.nope_dim;
+  return heads;
+}
+
+LatentHeads LatentHeads::split(const LatentShape& shape, const WeightView& k_b, const WeightView& v_b) {
+  LatentHeads heads;
+  heads.shape_ = shape;
+  heads.key_ = k_b;
+  heads.value_ = v_b;
+  heads.key_transposed_ = true;
+  heads.head_rows_key_ = shape.kv_lora_rank;
+  heads.head_rows_value_ = shape.value_dim;
+  return heads;
+}
+
+std::size_t LatentHeads::scratch_bytes(std::int64_t max_rows) const noexcept {
+  const std::size_t tile = std::size_t(kTileRows * shape_.kv_lora_rank) * sizeof(float);
+  return std::max({tile, quantised_bytes(max_rows, shape_.kv_lora_rank), quantised_bytes(max_rows, shape_.nope_dim)});
+}
+
+void LatentHeads::absorb_query(const kernels::KernelTable& kernels, std::int64_t head, const float* q, std::int64_t q_stride,
+                               std::int64_t rows, float* y, std::int64_t y_stride, std::span<std::byte> scratch) const noexcept {
+  const std::int64_t first = head * head_rows_key_;
+  if (key_transposed_) {
+    stored_product(kernels, key_, first, first + shape_.kv_lora_rank, q, q_stride, rows, y, y_stride, scratch);
+  } else {
+    stored_transposed_product(kernels, key_, first, first + shape_.nope_dim, q, q_stride, rows, y, y_stride, scratch);
+  }
+}
+
+void LatentHeads::expand_value(const kernels::KernelTable& kernels, std::int64_t head, const float* u, std::int64_t u_stride,
+                               std::int64_t rows, float* y, std::int64_t y_stride, std::span<std::byte> scratch) const noexcept {
+  const std::int64_t first = head * head_rows_value_ + value_row_offset_;
+  stored_product(kernels, value_, first, first + shape_.value_dim, u, u_stride, rows, y, y_stride, scratch);
+}
+
+void LatentHeads::decode(const kernels::KernelTable& kernels, std::int64_t head, float* w_uk, float* w_uv,
+                         std::span<std::byte> scratch) const noexcept {
+  const std::int64_t rank = shape_.kv_lora_rank;
+  const std::int64_t key_row = head * head_rows_key_;
+  const auto decode_key = kernels.decode_row[int(key_.format)];
+  if (key_transposed_) {
+    auto* row = reinterpret_cast<float*>(scratch.data());
+    for (std::int64_t c = 0; c < rank; ++c) {
+      decode_key(key_.stored, key_row + c, 0, shape_.nope_dim, row);
+      for (std::int64_t i = 0; i < shape_.nope_dim; ++i) w_uk[i * rank + c] = row[i];
+    }
+  } else {
+    for (std::int64_t i = 0; i < shape_.nope_dim; ++i) decode_key(key_.stored, key_row + i, 0, rank, w_uk + i * rank);
+  }
+  const std::int64_t value_row = head * head_rows_value_ + value_row_offset_;
+  for (std::int64_t i = 0; i < shape_.value_dim; ++i) {
+    kernels.decode_row[int(value_.format)](value_.stored, value_row + i, 0, rank, w_uv + i * rank);
+  }
+}
+
+}  // namespace fathom::nn

@@ -1,0 +1,56 @@
+#include "run/generated_text.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace fathom {
+
+GeneratedText::GeneratedText(const text::Tokenizer* tokenizer) {
+  if (tokenizer) stream_.emplace(*tokenizer);
+}
+
+bool GeneratedText::push(TokenId id) {
+  if (!stream_) return false;
+  stream_->push(id, pending_);
+  return cut_at_stop_string();
+}
+
+bool GeneratedText::cut_at_stop_string() {
+  std::size_t first = std::string::npos;
+  for (const std::string& stop : stop_strings_) first = std::min(first, pending_.find(stop));
+  if (first == std::string::npos) return false;
+  pending_.resize(first);
+  return true;
+}
+
+// The longest end of the text that could be the beginning of a stop string. Taken text never reaches into it, so a stop
+// string always lies in pending_ as a whole.
+std::size_t GeneratedText::held_back() const {
+  std::size_t longest = 0;
+  for (const std::string& stop : stop_strings_) {
+    for (std::size_t n = std::min(stop.size() - 1, pending_.size()); n > longest; --n) {
+      if (pending_.compare(pending_.size() - n, n, stop, 0, n) == 0) longest = n;
+    }
+  }
+  return longest;
+}
+
+void GeneratedText::finish() {
+  if (stream_) stream_->finish(pending_);
+  over_ = true;
+}
+
+std::string GeneratedText::take() {
+  const std::size_t ready = over_ ? pending_.size() : pending_.size() - held_back();
+  std::string out = pending_.substr(0, ready);
+  pending_.erase(0, ready);
+  return out;
+}
+
+void GeneratedText::reset() {
+  if (stream_) stream_->reset();
+  pending_.clear();
+  over_ = false;
+}
+
+}  // namespace fathom

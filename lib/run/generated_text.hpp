@@ -1,0 +1,37 @@
+// The text of a generation: whole characters, and nothing of a stop string.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "fathom/sampling.hpp"
+#include "text/utf8_stream.hpp"
+
+namespace fathom {
+
+class GeneratedText {
+ public:
+  // Without a tokenizer there is no text, and nothing is ever found.
+  explicit GeneratedText(const text::Tokenizer* tokenizer);
+
+  void set_stop_strings(std::vector<std::string> strings) { stop_strings_ = std::move(strings); }
+  // Takes in a token. True when a stop string is now complete: the text ends before it.
+  bool push(TokenId id);
+  // The generation is over: what was held back is text after all.
+  void finish();
+  // What is certain and was not taken yet.
+  std::string take();
+  void reset();
+
+ private:
+  bool cut_at_stop_string();
+  std::size_t held_back() const;
+
+  std::optional<text::Utf8Stream> stream_;
+  std::vector<std::string> stop_strings_;
+  std::string pending_;  // decoded, not taken
+  bool over_ = false;    // nothing is held back any more
+};
+
+}  // namespace fathom

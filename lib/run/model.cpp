@@ -1,0 +1,95 @@
+#include "fathom/model.hpp"
+
+#include <algorithm>
+
+#include "base/error.hpp"
+#include "model/open_model.hpp"
+#include "model/workspace.hpp"
+#include "nn/kv_cache.hpp"
+#include "run/describe_model.hpp"
+#include "run/model_impl.hpp"
+#include "run/session_defaults.hpp"
+#include "run/tokenizer_impl.hpp"
+#include "run/tokenizer_open.hpp"
+#include "text/chat.hpp"
+
+namespace fathom {
+namespace {
+
+// The tokenizer's end markers, those of the chat format, and what generation_config.json or config.json lists.
+std::vector<TokenId> collect_stop_tokens(const io::Checkpoint& checkpoint, const std::optional<Tokenizer>& tokenizer) {
+  std::vector<TokenId> stops;
+  const auto add = [&](TokenId id) {
+    if (std::find(stops.begin(), stops.end(), id) == stops.end()) stops.push_back(id);
+  };
+  if (tokenizer) {
+    const text::Tokenizer& inner = *tokenizer->impl()->tokenizer;
+    for (TokenId id : inner.stop_tokens()) add(id);
+    for (TokenId id : text::chat_stop_tokens(text::detect_chat_format(inner), inner)) add(id);
+  }
+  if (checkpoint.container == io::Container::gguf) return stops;
+  const io::Value& listed =
+      checkpoint.generation_config.has("eos_token_id") ? checkpoint.generation_config["eos_token_id"] : checkpoint.config["eos_token_id"];
+  const auto add_value = [&](const io::Value& value) {
+    if (const auto id = value.as_int(); id && *id >= 0 && *id < 1 << 24) add(TokenId(*id));
+  };
+  add_value(listed);
+  for (const io::Value& value : listed.array()) add_value(value);
+  return stops;
+}
+
+}  // namespace
+
+StorageFormat cache_storage(CacheFormat format, const model::Network& network) {
+  switch (format) {
+    case CacheFormat::automatic: return network.automatic_cache_format();
+    case CacheFormat::f32: return StorageFormat::f32;
+    case CacheFormat::f16: return StorageFormat::f16;
+    case CacheFormat::bf16: return StorageFormat::bf16;
+  }
+  fail(Status::invalid_argument, "cache format {} is not one of automatic, f32, f16, bf16", int(format));
+}
+
+Model Model::open(const Runtime& runtime, const std::string& path, const ModelOptions& options) {
+  const std::shared_ptr<Runtime::Impl>& host = runtime.impl();
+  model::LoadOptions load;
+  load.progress = options.progress;
+  load.verify = options.verify;
+  load.max_rows = kMaxChunkRows;
+  model::OpenedModel opened = model::open_model(path, *host->files, host->engine, *host->allocator, load);
+
+  auto impl = std::make_shared<Impl>();
+  impl->runtime = host;
+  impl->network = std::move(opened.network);
+  impl->info = describe_model(opened.checkpoint, impl->network->config);
+  impl->info.parameters = opened.parameters;
+  impl->info.weight_bytes = opened.weight_bytes;
+  impl->info.automatic_cache =
+      impl->network->automatic_cache_format() == StorageFormat::f32 ? CacheFormat::f32 : CacheFormat::f16;
+  if (has_tokenizer(opened.checkpoint)) {
+    impl->tokenizer = open_tokenizer(opened.checkpoint);
+    impl->info.has_tokenizer = true;
+    impl->info.chat_format = chat_format_of(*impl->tokenizer);
+  }
+  impl->stop_tokens = collect_stop_tokens(opened.checkpoint, impl->tokenizer);
+  return Model(std::move(impl));
+}
+
+const ModelInfo& Model::info() const noexcept { return impl_->info; }
+
+const Tokenizer& Model::tokenizer() const {
+  if (!impl_->tokenizer) fail(Status::not_found, "{}: there is no tokenizer beside the weights, only token ids work", info().path);
+  return *impl_->tokenizer;
+}
+
+std::int64_t Model::session_bytes(std::int64_t context_length, CacheFormat cache) const {
+  const model::Network& network = *impl_->network;
+  if (context_length < 1 || context_length > info().context_length) {
+    fail(Status::invalid_argument, "a context of {} tokens, expected 1 to {}", context_length, info().context_length);
+  }
+  const std::int64_t rows = std::min<std::int64_t>(context_length, kDefaultChunkRows);
+  return nn::KvCache::bytes_for(network.cache_shape(cache_storage(cache, network)), context_length) +
+         model::Workspace::bytes_for(network, rows, kLogitRows, impl_->runtime->tasks->concurrency());
+}
+
+}  // namespace fathom

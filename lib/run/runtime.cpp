@@ -1,0 +1,48 @@
+#include "fathom/runtime.hpp"
+
+#include <algorithm>
+
+#include "base/error.hpp"
+#include "fathom/version.hpp"
+#include "platform/os_file_system.hpp"
+#include "platform/process_memory.hpp"
+#include "platform/thread_pool.hpp"
+#include "run/runtime_impl.hpp"
+
+namespace fathom {
+namespace {
+
+constexpr int kMaxThreads = 1024;
+
+}  // namespace
+
+const char* version() noexcept { return "0.1.0"; }
+
+Runtime::Runtime(const RuntimeOptions& options) : impl_(std::make_shared<Impl>()) {
+  if (options.threads < 0 || options.threads > kMaxThreads) {
+    fail(Status::invalid_argument, "threads is {}, expected 0 to {}", options.threads, kMaxThreads);
+  }
+  impl_->allocator = options.host.allocator ? options.host.allocator : &heap_allocator();
+  impl_->files = options.host.files ? options.host.files : &os_file_system();
+  impl_->log = options.host.log;
+  impl_->isa = detect_isa();
+  if (!options.isa_limit.empty()) impl_->isa = std::min(impl_->isa, parse_isa(options.isa_limit));
+  if (options.host.tasks) {
+    impl_->tasks = options.host.tasks;
+    if (impl_->tasks->concurrency() < 1) {
+      fail(Status::invalid_argument, "the host's task system says it runs {} tasks at once, expected at least 1",
+           impl_->tasks->concurrency());
+    }
+  } else {
+    impl_->own_tasks = make_thread_pool(options.threads);
+    impl_->tasks = impl_->own_tasks.get();
+  }
+  impl_->engine = std::make_shared<model::Engine>(int(impl_->isa), options.invariant);
+}
+
+int Runtime::threads() const noexcept { return impl_->tasks->concurrency(); }
+const char* Runtime::isa() const noexcept { return isa_name(impl_->isa).data(); }
+std::int64_t Runtime::resident_bytes() const noexcept { return process_memory().resident_bytes; }
+std::int64_t Runtime::peak_resident_bytes() const noexcept { return process_memory().peak_resident_bytes; }
+
+}  // namespace fathom
