@@ -32,7 +32,7 @@ struct Config {
   std::int64_t head_dim = 0;      // of queries and keys
   std::int64_t v_head_dim = 0;    // of values
   float softmax_scale = 0.0f;
-  bool qkv_bias = false;
+  bool qkv_bias = false;          // on q, k, v; for latent attention on the two down-projections
   bool output_bias = false;
   bool qk_norm = false;           // RMSNorm of each head's query and key (Qwen3)
   bool sinks = false;             // a learned logit a head joins the softmax (gpt-oss)

@@ -238,13 +238,13 @@ void Loader::load_latent(std::int64_t layer, AttentionWeights& out) {
   const Config& c = config_;
   const std::int64_t q_rows = c.num_attention_heads * c.head_dim;
   if (c.q_lora_rank > 0) {
-    out.q_a = linear(Role::attn_q_a, layer, c.q_lora_rank, c.hidden_size);
+    out.q_a = linear(Role::attn_q_a, layer, c.q_lora_rank, c.hidden_size, c.qkv_bias);
     out.q_a_norm = vector(name(Role::attn_q_a_norm, layer), c.q_lora_rank);
     out.q_b = linear(Role::attn_q_b, layer, q_rows, c.q_lora_rank);
   } else {
     out.q = linear(Role::attn_q, layer, q_rows, c.hidden_size);
   }
-  out.kv_a = linear(Role::attn_kv_a, layer, c.kv_lora_rank + c.qk_rope_head_dim, c.hidden_size);
+  out.kv_a = linear(Role::attn_kv_a, layer, c.kv_lora_rank + c.qk_rope_head_dim, c.hidden_size, c.qkv_bias);
   out.kv_a_norm = vector(name(Role::attn_kv_a_norm, layer), c.kv_lora_rank);
 
   const nn::LatentShape shape{c.num_attention_heads, c.kv_lora_rank, c.qk_nope_head_dim, c.qk_rope_head_dim, c.v_head_dim};

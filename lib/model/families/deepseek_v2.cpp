@@ -51,6 +51,7 @@ Config read_huggingface(const io::Checkpoint& checkpoint) {
   c.qk_nope_head_dim = r.integer("qk_nope_head_dim");
   c.qk_rope_head_dim = r.integer("qk_rope_head_dim");
   c.v_head_dim = r.integer("v_head_dim");
+  c.qkv_bias = c.output_bias = r.boolean("attention_bias", false);
   c.rope.interleaved = r.boolean("rope_interleave", true);
   set_head_dims(c);
   read_rope_scaling_huggingface(r, c);
@@ -88,6 +89,8 @@ Config read_gguf(const io::Checkpoint& checkpoint) {
   const bool split = r.has("attention.key_length_mla");
   c.qk_nope_head_dim = r.integer(split ? "attention.key_length_mla" : "attention.key_length") - c.qk_rope_head_dim;
   c.v_head_dim = r.integer(split ? "attention.value_length_mla" : "attention.value_length");
+  c.qkv_bias = checkpoint.tensors && checkpoint.tensors->find("blk.0.attn_kv_a_mqa.bias");
+  c.output_bias = checkpoint.tensors && checkpoint.tensors->find("blk.0.attn_output.bias");
   c.rope.interleaved = true;
   set_head_dims(c);
   read_rope_scaling_gguf(r, checkpoint, c);
