@@ -1,14 +1,17 @@
 // Products of block-quantised weights with 8-bit activations, AVX-512. The build compiles this file twice: plain, and with the
-// VNNI instructions switched on by its flags. Over 400 lines, because instruction-set files cannot share code by headers.
+// VNNI instructions switched on by its flags. Over 400 lines: the two ways through a product need the same thirteen decoders,
+// and instruction-set files cannot share code by headers.
 //
 // Every format is brought to the same terms. For block b of 32 columns, row n of w and row i of x:
 //   dot_b  = the exact integer sum of code * x.value, with the format's constant offset (and its integer factors of 16 columns,
 //            if it has them) taken into it;
 //   y[i][n] += float(dot_b) * (scale_b * x.scale_b) + min_b * (x.scale_b * x.sum_b)
 // A group is 8 blocks; lane b % 8 of an accumulator collects block b, and the 8 lanes are added at the end of the row. Codes
-// are made unsigned, as the instructions want them. Two rows of weights are worked on at once: 2 * 8 lanes fill a register.
-// They lie half the range apart, so that memory sees two long streams: the processor prefetches those by itself, while
-// neighbouring rows, read in turns, reach half the bandwidth.
+// are made unsigned, as the instructions want them.
+//
+// Few rows of activations: two rows of weights are worked on at once, as 2 * 8 lanes fill a register. They lie half the range
+// apart, so that memory sees two long streams: the processor prefetches those by itself, while neighbouring rows, read in
+// turns, reach half the bandwidth. Many rows of activations: see matmul_wide. Both give the same bits.
 #include <immintrin.h>
 #include <stdint.h>
 
@@ -177,6 +180,8 @@ FATHOM_INLINE __m512 add_mins(__m512 min, const Activations& x, __m512 total) {
 // What a group of two rows is once decoded; `multiply` adds its product with one group of activations.
 template <int bias>
 struct SmallGroup {
+  static constexpr bool kMin = false, kFactors = false, kByteCodes = false;
+  static constexpr int kBias = bias;
   Codes codes;
   __m512 scale;
   FATHOM_INLINE __m512 multiply(const Activations& x, __m512 total) const {
@@ -185,6 +190,8 @@ struct SmallGroup {
 };
 
 struct SmallGroupWithMin {
+  static constexpr bool kMin = true, kFactors = false, kByteCodes = false;
+  static constexpr int kBias = 0;
   Codes codes;
   __m512 scale, min;
   FATHOM_INLINE __m512 multiply(const Activations& x, __m512 total) const {
@@ -193,17 +200,21 @@ struct SmallGroupWithMin {
 };
 
 struct ByteGroup {
+  static constexpr bool kMin = false, kFactors = false, kByteCodes = true;
+  static constexpr int kBias = kByteBias;
   Codes codes;
   __m512 scale;
   FATHOM_INLINE __m512 multiply(const Activations& x, __m512 total) const {
     __m512i dots = block_dots_bytes(codes, x.values);
-    if (kByteBias) dots = _mm512_sub_epi32(dots, x.sums(kByteBias));
+    if (kBias) dots = _mm512_sub_epi32(dots, x.sums(kBias));
     return add_dots(dots, scale, x.scales, total);
   }
 };
 
 template <int bias>
 struct ScaledGroup {
+  static constexpr bool kMin = false, kFactors = true, kByteCodes = false;
+  static constexpr int kBias = bias;
   Codes codes;
   Factors factors;
   __m512 scale;
@@ -214,6 +225,8 @@ struct ScaledGroup {
 };
 
 struct ScaledGroupWithMins {
+  static constexpr bool kMin = true, kFactors = true, kByteCodes = false;
+  static constexpr int kBias = 0;
   Codes codes;
   Factors factors;
   __m512i mins;  // 16-bit, [row][16]
@@ -371,13 +384,14 @@ struct MXFP4 {
 #pragma GCC unroll 8
       for (int j = 0; j < 4; ++j) out.codes.of[r][j] = _mm512_shuffle_epi8(levels, out.codes.of[r][j]);
     }
-    uint64_t exponents[2] = {0, 0};
-#pragma GCC unroll 8
-    for (int r = 0; r < 2; ++r) {
-#pragma GCC unroll 8
-      for (int b = 0; b < 8; ++b) exponents[r] |= uint64_t(rows[r][17 * b]) << 8 * b;
-    }
-    out.scale = half_powers(bytes_to_ints(exponents[0], exponents[1]));
+    out.scale = half_powers(_mm512_cvtepu16_epi32(_mm256_set_m128i(exponents(rows[1]), exponents(rows[0]))));
+  }
+
+  // The first byte of each of 8 blocks of 17 bytes, as 16 bits; every other one is the upper byte of a word.
+  static FATHOM_INLINE __m128i exponents(const uint8_t* at) {
+    const __m512i index = _mm512_castsi128_si512(_mm_setr_epi16(0, 8, 17, 25, 34, 42, 51, 59));
+    const __m128i words = _mm512_castsi512_si128(_mm512_permutex2var_epi16(load512(at), index, load512(at + 64)));
+    return _mm_and_si128(_mm_srlv_epi16(words, _mm_setr_epi16(0, 8, 0, 8, 0, 8, 0, 8)), _mm_set1_epi16(255));
   }
 
   // 2^(e - 128): subnormal for e < 2, NaN for 255.
@@ -589,7 +603,7 @@ inline void copy_padded(const void* from, int64_t bytes, void* to, int64_t size)
   }
 }
 
-void pad_tail(const QuantisedRows& x, int64_t first_col, int m, PaddedActivations& out) {
+QuantisedRows pad_tail(const QuantisedRows& x, int64_t first_col, int m, PaddedActivations& out) {
   const int64_t rest = x.cols - first_col;
   for (int i = 0; i < m; ++i) {
     const int64_t at = i * x.cols + first_col;
@@ -597,6 +611,7 @@ void pad_tail(const QuantisedRows& x, int64_t first_col, int m, PaddedActivation
     copy_padded(x.scales + at / 32, rest / 32 * 4, out.scales[i], sizeof out.scales[i]);
     copy_padded(x.sums + at / 16, rest / 16 * 2, out.sums[i], sizeof out.sums[i]);
   }
+  return {out.values[0], out.scales[0], out.sums[0], kGroupValues};
 }
 
 FATHOM_INLINE Activations activations(const QuantisedRows& x, int64_t row) {
@@ -619,7 +634,8 @@ void multiply_tile(const WeightRows& w, int64_t first_row, int64_t last_row, con
   const int64_t whole = w.cols / kGroupValues * kGroupValues, rest = w.cols - whole;
   PaddedActivations tail;
   alignas(64) uint8_t tail_rows[2][(Format::kBytes + 63) / 64 * 64];
-  if (rest) pad_tail(x, whole, m, tail);
+  QuantisedRows padded;
+  if (rest) padded = pad_tail(x, whole, m, tail);
   const int64_t half = (last_row - first_row + 1) / 2;
   for (int64_t n = first_row; n < first_row + half; ++n) {
     const bool both = n + half < last_row;
@@ -634,7 +650,7 @@ void multiply_tile(const WeightRows& w, int64_t first_row, int64_t last_row, con
         copy_padded(rows[1], rest / kBlockValues * (Format::kBytes / kGroupBlocks), tail_rows[1], sizeof tail_rows[1]);
         rows[0] = tail_rows[0];
         rows[1] = tail_rows[1];
-        at = {tail.values[0], tail.scales[0], tail.sums[0], kGroupValues};
+        at = padded;
       }
       typename Format::Group group;
       Format::load(rows, group);
@@ -651,9 +667,204 @@ void multiply_tile(const WeightRows& w, int64_t first_row, int64_t last_row, con
   }
 }
 
+// ---- Many rows of activations: 16 rows of weights are decoded and transposed once, so that a lane is a row of weights, and no
+// sums are taken across lanes. The floating operations on an element are those of multiply_tile, in its order.
+
+constexpr int kWideRows = 16;         // rows of weights
+constexpr int kWideActivations = 64;  // rows of activations: their totals take 32 KB of the stack
+
+struct WideGroup {
+  __m512i codes[kGroupValues / 4];  // 4 columns of 16 rows
+  __m512 scale[kGroupBlocks], min[kGroupBlocks];
+  __m512 factors[2 * kGroupBlocks], min_factors[2 * kGroupBlocks];
+};
+
+// 16 rows of 16 values of 32 bits, in columns. Quarters of rows r, r + 4, r + 8 and r + 12 are loaded side by side; the rest
+// is a transposition of 4 by 4 within each lane of 128 bits.
+FATHOM_INLINE void transpose(const uint8_t (*rows)[64], void* out) {
+  __m512i* columns = static_cast<__m512i*>(out);
+#pragma GCC unroll 8
+  for (int j = 0; j < 4; ++j) {
+    __m512i piece[4];
+#pragma GCC unroll 8
+    for (int r = 0; r < 4; ++r) {
+      piece[r] = _mm512_broadcast_i32x4(load128(rows[4 * 0 + r] + 16 * j));
+      piece[r] = _mm512_mask_broadcast_i32x4(piece[r], 0x00f0, load128(rows[4 * 1 + r] + 16 * j));
+      piece[r] = _mm512_mask_broadcast_i32x4(piece[r], 0x0f00, load128(rows[4 * 2 + r] + 16 * j));
+      piece[r] = _mm512_mask_broadcast_i32x4(piece[r], 0xf000, load128(rows[4 * 3 + r] + 16 * j));
+    }
+    const __m512i even_low = _mm512_unpacklo_epi32(piece[0], piece[1]), even_high = _mm512_unpackhi_epi32(piece[0], piece[1]);
+    const __m512i odd_low = _mm512_unpacklo_epi32(piece[2], piece[3]), odd_high = _mm512_unpackhi_epi32(piece[2], piece[3]);
+    _mm512_store_si512(columns + 4 * j, _mm512_unpacklo_epi64(even_low, odd_low));
+    _mm512_store_si512(columns + 4 * j + 1, _mm512_unpackhi_epi64(even_low, odd_low));
+    _mm512_store_si512(columns + 4 * j + 2, _mm512_unpacklo_epi64(even_high, odd_high));
+    _mm512_store_si512(columns + 4 * j + 3, _mm512_unpackhi_epi64(even_high, odd_high));
+  }
+}
+
+FATHOM_INLINE __m256 half_of(__m512 v, int half) { return half ? _mm512_extractf32x8_ps(v, 1) : _mm512_castps512_ps256(v); }
+FATHOM_INLINE __m512 half_of(__m512i v, int half) {  // of 16-bit values
+  return _mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(half ? _mm512_extracti64x4_epi64(v, 1) : _mm512_castsi512_si256(v)));
+}
+
+// `at` is the group of the first row; `bytes` of it are there, the rest of a group counts as zeros.
 template <typename Format>
-void matmul(const WeightRows& w, int64_t first_row, int64_t last_row, const QuantisedRows& x, int64_t m, float* y,
-            int64_t y_stride) {
+void decode_wide(const uint8_t* at, int64_t row_bytes, int64_t bytes, WideGroup& out) {
+  using Group = typename Format::Group;
+  alignas(64) uint8_t codes[4][kWideRows][64], terms[kWideRows][64], factors[kWideRows][64], min_factors[kWideRows][64];
+  alignas(64) uint8_t tail_rows[2][(Format::kBytes + 63) / 64 * 64];
+  for (int n = 0; n < kWideRows; n += 2) {
+    const uint8_t* rows[2] = {at + n * row_bytes, at + (n + 1) * row_bytes};
+    if (bytes < Format::kBytes) {
+      for (int r = 0; r < 2; ++r) {
+        copy_padded(rows[r], bytes, tail_rows[r], sizeof tail_rows[r]);
+        rows[r] = tail_rows[r];
+      }
+    }
+    Group group;
+    Format::load(rows, group);
+#pragma GCC unroll 8
+    for (int r = 0; r < 2; ++r) {
+#pragma GCC unroll 8
+      for (int j = 0; j < 4; ++j) _mm512_store_si512(codes[j][n + r], group.codes.of[r][j]);
+      _mm256_store_ps(reinterpret_cast<float*>(terms[n + r]), half_of(group.scale, r));
+      if constexpr (Group::kMin) _mm256_store_ps(reinterpret_cast<float*>(terms[n + r] + 32), half_of(group.min, r));
+      if constexpr (Group::kFactors) _mm512_store_ps(factors[n + r], half_of(group.factors.natural, r));
+      if constexpr (Group::kMin && Group::kFactors) _mm512_store_ps(min_factors[n + r], half_of(group.mins, r));
+    }
+  }
+  for (int j = 0; j < 4; ++j) transpose(codes[j], out.codes + 16 * j);
+  transpose(terms, out.scale);  // and out.min behind it
+  if constexpr (Group::kFactors) transpose(factors, out.factors);
+  if constexpr (Group::kMin && Group::kFactors) transpose(min_factors, out.min_factors);
+}
+
+template <typename Group>
+FATHOM_INLINE __m512i add_dot4(__m512i sum, __m512i codes, const int8_t* x) {
+  const __m512i values = _mm512_set1_epi32(load_as<int32_t>(reinterpret_cast<const uint8_t*>(x)));
+#ifdef __AVX512VNNI__
+  return _mm512_dpbusd_epi32(sum, codes, values);
+#else
+  return _mm512_add_epi32(sum, Group::kByteCodes ? dot4_bytes(codes, values) : dot4(codes, values));
+#endif
+}
+
+// What a group of one row of activations brings besides its values.
+struct WideActivations {
+  alignas(64) int32_t start[2 * kGroupBlocks];  // minus the codes' offset times the sums, of 32 or, with factors, 16 columns
+  alignas(64) float sums[2 * kGroupBlocks];     // of 32 columns, times the scale; with factors, of 16 as they are
+};
+
+template <typename Group>
+FATHOM_INLINE void prepare(const QuantisedRows& x, int64_t row, WideActivations& out) {
+  const __m256i sums16 = load256(x.sums + row * x.cols / 16);
+  if constexpr (Group::kFactors) {
+    const __m512i sums = _mm512_cvtepi16_epi32(sums16);
+    _mm512_store_si512(out.start, _mm512_mullo_epi32(sums, _mm512_set1_epi32(-Group::kBias)));
+    if constexpr (Group::kMin) _mm512_store_ps(out.sums, _mm512_cvtepi32_ps(sums));
+  } else {
+    _mm256_store_si256(reinterpret_cast<__m256i*>(out.start), _mm256_madd_epi16(sums16, _mm256_set1_epi16(-Group::kBias)));
+    if constexpr (Group::kMin) {
+      const __m256 sums = _mm256_cvtepi32_ps(_mm256_madd_epi16(sums16, _mm256_set1_epi16(1)));
+      _mm256_store_ps(out.sums, _mm256_mul_ps(_mm256_loadu_ps(x.scales + row * x.cols / 32), sums));
+    }
+  }
+}
+
+// f[0] * a + f[1] * b; exact, as all of it stays below 2^24.
+FATHOM_INLINE __m512 weigh(const __m512* f, __m512 a, __m512 b) { return _mm512_fmadd_ps(f[1], b, _mm512_mul_ps(f[0], a)); }
+
+// Adds block b of one row of activations.
+template <typename Group>
+FATHOM_INLINE __m512 multiply_wide_block(const WideGroup& w, int b, const __m512i (&codes)[8], const int8_t* x, float x_scale,
+                                         const WideActivations& terms, __m512 total) {
+  __m512 dots;
+  const __m512 scale = _mm512_set1_ps(x_scale);
+  if constexpr (Group::kFactors) {
+    __m512i low = _mm512_set1_epi32(terms.start[2 * b]), high = _mm512_set1_epi32(terms.start[2 * b + 1]);
+#pragma GCC unroll 8
+    for (int d = 0; d < 4; ++d) {
+      low = add_dot4<Group>(low, codes[d], x + 4 * d);
+      high = add_dot4<Group>(high, codes[d + 4], x + 4 * d + 16);
+    }
+    dots = weigh(w.factors + 2 * b, _mm512_cvtepi32_ps(low), _mm512_cvtepi32_ps(high));
+  } else {
+    __m512i sum = _mm512_set1_epi32(terms.start[b]);
+#pragma GCC unroll 8
+    for (int d = 0; d < 8; ++d) sum = add_dot4<Group>(sum, codes[d], x + 4 * d);
+    dots = _mm512_cvtepi32_ps(sum);
+  }
+  total = _mm512_fmadd_ps(dots, _mm512_mul_ps(w.scale[b], scale), total);
+  if constexpr (Group::kMin && Group::kFactors) {
+    const __m512 mins = weigh(w.min_factors + 2 * b, _mm512_set1_ps(terms.sums[2 * b]), _mm512_set1_ps(terms.sums[2 * b + 1]));
+    total = _mm512_fmadd_ps(mins, _mm512_mul_ps(w.min[b], scale), total);
+  } else if constexpr (Group::kMin) {
+    total = _mm512_fmadd_ps(w.min[b], _mm512_set1_ps(terms.sums[b]), total);
+  }
+  return total;
+}
+
+using WideTotals = __m512[kGroupBlocks];  // [block % 8], a lane a row of weights
+
+// Adds a group of m rows of activations.
+template <typename Group, int m>
+void multiply_wide(const WideGroup& w, const QuantisedRows& x, WideTotals* totals) {
+  WideActivations terms[m];
+  for (int i = 0; i < m; ++i) prepare<Group>(x, i, terms[i]);
+  for (int b = 0; b < kGroupBlocks; ++b) {
+    __m512i codes[8];
+#pragma GCC unroll 8
+    for (int d = 0; d < 8; ++d) codes[d] = w.codes[8 * b + d];
+#pragma GCC unroll 8
+    for (int i = 0; i < m; ++i) {
+      totals[i][b] = multiply_wide_block<Group>(w, b, codes, x.values + i * x.cols + kBlockValues * b,
+                                                x.scales[i * x.cols / 32 + b], terms[i], totals[i][b]);
+    }
+  }
+}
+
+FATHOM_INLINE QuantisedRows advance(const QuantisedRows& x, int64_t rows, int64_t cols) {
+  const int64_t by = rows * x.cols + cols;
+  return {x.values + by, x.scales + by / 32, x.sums + by / 16, x.cols};
+}
+
+// Rows [first_row, last_row), a multiple of 16, times up to kWideActivations rows.
+template <typename Format>
+void matmul_wide(const WeightRows& w, int64_t first_row, int64_t last_row, const QuantisedRows& x, int64_t m, float* y,
+                 int64_t y_stride) {
+  using Group = typename Format::Group;
+  constexpr void (*kTiles[])(const WideGroup&, const QuantisedRows&, WideTotals*) = {
+      multiply_wide<Group, 1>, multiply_wide<Group, 2>, multiply_wide<Group, 3>, multiply_wide<Group, 4>};
+  const int64_t whole = w.cols / kGroupValues * kGroupValues, rest = w.cols - whole;
+  PaddedActivations tail;
+  WideTotals totals[kWideActivations];
+  WideGroup group;
+  for (int64_t n = first_row; n < last_row; n += kWideRows) {
+    for (int64_t i = 0; i < m; ++i) {
+      for (__m512& total : totals[i]) total = _mm512_setzero_ps();
+    }
+    const uint8_t* rows = w.data + n * w.row_bytes;
+    for (int64_t k = 0; k < w.cols; k += kGroupValues, rows += Format::kBytes) {
+      const int64_t blocks = k == whole ? rest / kBlockValues : kGroupBlocks;
+      decode_wide<Format>(rows, w.row_bytes, blocks * Format::kBytes / kGroupBlocks, group);
+      for (int64_t i = 0; i < m; i += kTileRows) {
+        const int count = int(m - i < kTileRows ? m - i : kTileRows);
+        const QuantisedRows tile = advance(x, i, 0);
+        kTiles[count - 1](group, k == whole ? pad_tail(tile, whole, count, tail) : advance(tile, 0, k), totals + i);
+      }
+    }
+    for (int64_t i = 0; i < m; ++i) {  // the order of store_sums
+      const __m512* t = totals[i];
+      const __m512 even = _mm512_add_ps(_mm512_add_ps(t[0], t[4]), _mm512_add_ps(t[2], t[6]));
+      const __m512 odd = _mm512_add_ps(_mm512_add_ps(t[1], t[5]), _mm512_add_ps(t[3], t[7]));
+      _mm512_storeu_ps(y + i * y_stride + n, _mm512_add_ps(even, odd));
+    }
+  }
+}
+
+template <typename Format>
+void matmul_narrow(const WeightRows& w, int64_t first_row, int64_t last_row, const QuantisedRows& x, int64_t m, float* y,
+                   int64_t y_stride) {
   constexpr void (*kTiles[])(const WeightRows&, int64_t, int64_t, const QuantisedRows&, float*, int64_t) = {
       multiply_tile<Format, 1>, multiply_tile<Format, 2>, multiply_tile<Format, 3>, multiply_tile<Format, 4>};
   // Rows of weights that stay in the second-level cache while the tiles of activations pass over them.
@@ -662,10 +873,24 @@ void matmul(const WeightRows& w, int64_t first_row, int64_t last_row, const Quan
     const int64_t end = n + step < last_row ? n + step : last_row;
     for (int64_t i = 0; i < m; i += kTileRows) {
       const int64_t rows = m - i < kTileRows ? m - i : kTileRows;
-      const QuantisedRows tile{x.values + i * x.cols, x.scales + i * x.cols / 32, x.sums + i * x.cols / 16, x.cols};
-      kTiles[rows - 1](w, n, end, tile, y + i * y_stride, y_stride);
+      kTiles[rows - 1](w, n, end, advance(x, i, 0), y + i * y_stride, y_stride);
     }
   }
+}
+
+template <typename Format>
+void matmul(const WeightRows& w, int64_t first_row, int64_t last_row, const QuantisedRows& x, int64_t m, float* y,
+            int64_t y_stride) {
+  constexpr int64_t kWideFrom = Format::Group::kFactors ? 24 : 16;  // where decoding into columns begins to pay
+  const int64_t wide_end = m < kWideFrom ? first_row : last_row - (last_row - first_row) % kWideRows;
+  if (first_row < wide_end) {
+    const int64_t parts = (m + kWideActivations - 1) / kWideActivations;
+    for (int64_t part = 0; part < parts; ++part) {
+      const int64_t begin = m * part / parts, end = m * (part + 1) / parts;
+      matmul_wide<Format>(w, first_row, wide_end, advance(x, begin, 0), end - begin, y + begin * y_stride, y_stride);
+    }
+  }
+  if (wide_end < last_row) matmul_narrow<Format>(w, wide_end, last_row, x, m, y, y_stride);
 }
 
 #undef FATHOM_INLINE

@@ -1,0 +1,68 @@
+// Products with so many rows of activations, and sums of so many rows of weights, that tables take other ways through them:
+// the bits are those of one row at a time.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+
+#include "unit/kernels/sample_matrix.hpp"
+#include "unit/kernels/tables.hpp"
+
+namespace fathom::kernels {
+namespace {
+
+using test::Exact;
+using test::SampleMatrix;
+using test::SampleQuantised;
+using enum StorageFormat;
+
+bool same_bits(const Exact<float>& a, const Exact<float>& b) { return !std::memcmp(a.get(), b.get(), a.size * sizeof(float)); }
+
+TEST_CASE("8-bit products of many rows have the bits of single ones") {
+  Rng rng(14);
+  constexpr std::int64_t kRows = 37, kMaxM = 131;  // two sixteens of weight rows and some
+  for (const StorageFormat format : {q4_0, q4_1, q5_0, q5_1, q8_0, q2_k, q3_k, q4_k, q5_k, q6_k, iq4_nl, iq4_xs, mxfp4}) {
+    const std::int64_t block = storage_layout(format).block_values;
+    for (const std::int64_t cols : {block, 512 + block}) {
+      const SampleMatrix w(format, kRows, cols, rng);
+      const SampleQuantised x(test::random_floats(std::size_t(kMaxM * cols), rng), kMaxM, cols);
+      for (const KernelTable* table : test::runnable_tables()) {
+        if (table == scalar_table()) continue;  // it knows one way only, and is slow
+        CAPTURE(std::string(table->name));
+        CAPTURE(std::string(storage_layout(format).name));
+        CAPTURE(cols);
+        const MatmulQ8 matmul = table->matmul_q8[int(format)];
+        const Exact<float> single(kMaxM * kRows);
+        for (std::int64_t i = 0; i < kMaxM; ++i) matmul(w.view(), 0, kRows, x.view(i), 1, single.get() + i * kRows, kRows);
+        for (const std::int64_t m : {15, 16, 17, 23, 24, 25, 64, 65, 66, 131}) {
+          CAPTURE(m);
+          const Exact<float> y(std::size_t(m * kRows));
+          matmul(w.view(), 0, kRows, x.view(), m, y.get(), kRows);
+          CHECK(!std::memcmp(y.get(), single.get(), y.size * sizeof(float)));
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("sums of many weight rows have the bits of a row at a time") {
+  Rng rng(15);
+  constexpr std::int64_t kRows = 131, kCols = 200, kM = 6;
+  for (const StorageFormat format : {f32, f16, bf16}) {
+    const SampleMatrix w(format, kRows, kCols, rng);
+    const Exact<float> x = test::random_floats(kM * kRows, rng);
+    for (const KernelTable* table : test::runnable_tables()) {
+      CAPTURE(std::string(table->name));
+      const Exact<float> whole(kM * kCols), by_row(kM * kCols);
+      table->accumulate_rows[int(format)](w.view(), 0, kRows, x.get(), kRows, kM, whole.get(), kCols);
+      for (std::int64_t n = 0; n < kRows; ++n) {
+        table->accumulate_rows[int(format)](w.view(), n, n + 1, x.get() + n, kRows, kM, by_row.get(), kCols);
+      }
+      CHECK(same_bits(whole, by_row));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace fathom::kernels
