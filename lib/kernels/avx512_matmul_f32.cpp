@@ -145,6 +145,18 @@ FATHOM_INLINE __m128 sum_lanes(__m512 a, __m512 b, __m512 c, __m512 d) {
   return _mm512_castps512_ps128(_mm512_maskz_compress_ps(0x1111, sums));
 }
 
+template <int N>
+FATHOM_INLINE void store_sums(__m128 sums, float* y, int64_t apart) {
+  if (N == 4 && apart == 1) {
+    _mm_storeu_ps(y, sums);
+    return;
+  }
+  alignas(16) float each[4];
+  _mm_store_ps(each, sums);
+#pragma GCC unroll 8
+  for (int j = 0; j < N; ++j) y[j * apart] = each[j];
+}
+
 // Sixteen columns of N rows of weights times R rows of activations.
 template <typename F, int N, int R>
 FATHOM_INLINE void multiply_columns(const uint8_t* const (&rows)[N], const __m512 (&context)[N], int64_t k, __mmask16 lanes,
@@ -192,12 +204,10 @@ void multiply_tile(const WeightRows& w, int64_t n, int64_t apart, const float* x
   }
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r) {
-    alignas(16) float out[4];
     const __m512 zero = _mm512_setzero_ps();
-    _mm_store_ps(out, sum_lanes(sums[0][r], N > 1 ? sums[N > 1][r] : zero, N > 2 ? sums[N > 2 ? 2 : 0][r] : zero,
-                                N > 3 ? sums[N > 3 ? 3 : 0][r] : zero));
-#pragma GCC unroll 8
-    for (int j = 0; j < N; ++j) y[r * y_stride + n + j * apart] = out[j];
+    store_sums<N>(sum_lanes(sums[0][r], N > 1 ? sums[N > 1][r] : zero, N > 2 ? sums[N > 2 ? 2 : 0][r] : zero,
+                            N > 3 ? sums[N > 3 ? 3 : 0][r] : zero),
+                  y + r * y_stride + n, apart);
   }
 }
 
@@ -215,12 +225,16 @@ FATHOM_INLINE void multiply_rows(const WeightRows& w, int64_t n, int64_t apart, 
   if (m - i == 1) multiply_tile<F, N, 1>(w, n, apart, x, x_stride, y, y_stride);
 }
 
-// Four rows at a time, a quarter of the range apart: memory sees four long streams, which the processor prefetches by itself.
+// Four rows of weights at a time. For few rows of activations they lie a quarter of the range apart: memory sees four long
+// streams, which the processor prefetches by itself. For many, neighbours serve better: so do their sums lie.
 template <typename F>
 FATHOM_INLINE void matmul(const WeightRows& w, int64_t first_row, int64_t last_row, const float* x, int64_t x_stride, int64_t m,
                           float* y, int64_t y_stride) {
   const int64_t quarter = (last_row - first_row) / 4;
-  for (int64_t n = first_row; n < first_row + quarter; ++n) multiply_rows<F, 4>(w, n, quarter, x, x_stride, m, y, y_stride);
+  const int64_t step = m > 4 ? 4 : 1, apart = m > 4 ? 1 : quarter;
+  for (int64_t j = 0; j < quarter; ++j) {
+    multiply_rows<F, 4>(w, first_row + j * step, apart, x, x_stride, m, y, y_stride);
+  }
   for (int64_t n = first_row + 4 * quarter; n < last_row; ++n) multiply_rows<F, 1>(w, n, 0, x, x_stride, m, y, y_stride);
 }
 
