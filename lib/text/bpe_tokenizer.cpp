@@ -178,6 +178,16 @@ ByteTokens level_bytes(const Vocabulary& vocabulary) {
   return tokens;
 }
 
+bool merges_within_words(const Vocabulary& vocabulary) {
+  if (!vocabulary.find(kSpaceSymbol)) return false;  // then it would be cut into bytes, or fused with other unknowns
+  for (TokenId id = 0; id < vocabulary.size(); ++id) {
+    std::string_view word = vocabulary.text(id);
+    while (word.starts_with(kSpaceSymbol)) word.remove_prefix(kSpaceSymbol.size());
+    if (word.find(kSpaceSymbol) != std::string_view::npos) return false;
+  }
+  return true;
+}
+
 std::vector<TokenId> find_stop_tokens(const Vocabulary& vocabulary, const std::vector<bool>& is_added,
                                       std::vector<TokenId> named) {
   for (std::string_view marker : kEndMarkers) {

@@ -49,6 +49,11 @@ ByteTokens fallback_bytes(const Vocabulary& vocabulary);
 // The tokens of a byte-level vocabulary that stand for one byte.
 ByteTokens level_bytes(const Vocabulary& vocabulary);
 
+inline constexpr std::string_view kSpaceSymbol = "▁";  // U+2581, SentencePiece's stand-in for a space
+
+// No token continues behind a word with the space symbol that begins the next: merging stays within words.
+bool merges_within_words(const Vocabulary& vocabulary);
+
 // Those of `vocabulary` that are known to end a turn or a text, with `eos`: sorted, each once.
 std::vector<TokenId> find_stop_tokens(const Vocabulary& vocabulary, const std::vector<bool>& is_added,
                                       std::vector<TokenId> named);

@@ -7,6 +7,10 @@
 namespace fathom::text {
 namespace {
 
+// \w+|[^\w\s]+ in the dialect of Rust, where numbers that are no digits are no words, and joiners are.
+constexpr std::string_view kWordsAndSymbols =
+    R"([\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{200c}\x{200d}]+|[^\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{200c}\x{200d}\s]+)";
+
 // Calls read(step) for the node, or for each member of a Sequence, nested ones too (the JSON reader bounds the depth).
 template <typename Read>
 void for_each_step(const JsonNode& node, std::string_view list, const Read& read) {
@@ -99,7 +103,7 @@ void read_pre_tokenizer_step(const JsonNode& node, PreTokenizer& pre_tokenizer, 
     const JsonNode behavior = node["behavior"];
     split(R"([!-/:-@\[-`{-~\p{P}])", behavior.is_null() ? SplitBehavior::isolated : read_behavior(behavior));
   } else if (type == "Whitespace") {
-    split(R"(\w+|[^\w\s]+)", SplitBehavior::removed, true);
+    split(kWordsAndSymbols, SplitBehavior::removed, true);
   } else if (type == "WhitespaceSplit") {
     split(R"(\s)", SplitBehavior::removed);
   } else if (type == "Metaspace") {

@@ -92,7 +92,7 @@ class Split final : public PreTokenizerStep {
 class PrefixSpace final : public PreTokenizerStep {
  public:
   void split(std::string_view piece, bool, Pieces& pieces, std::vector<std::string_view>& out) const override {
-    out.push_back(piece.starts_with(' ') ? piece : std::string_view(pieces.owned.emplace_back(" " + std::string(piece))));
+    out.push_back(piece.starts_with(' ') ? piece : std::string_view(pieces.owned.emplace_back(1, ' ').append(piece)));
   }
 };
 
@@ -120,6 +120,27 @@ class Metaspace final : public PreTokenizerStep {
   std::unique_ptr<PreTokenizerStep> split_;
 };
 
+class Words final : public PreTokenizerStep {
+ public:
+  explicit Words(std::string symbol) : symbol_(std::move(symbol)) {}
+
+  void split(std::string_view piece, bool, Pieces&, std::vector<std::string_view>& out) const override {
+    std::size_t begin = 0;
+    std::size_t end_of_last = 0;  // where a symbol that stands here would follow another
+    for (std::size_t at = piece.find(symbol_); at != std::string_view::npos; at = piece.find(symbol_, end_of_last)) {
+      if (at > end_of_last) {
+        out.push_back(piece.substr(begin, at - begin));
+        begin = at;
+      }
+      end_of_last = at + symbol_.size();
+    }
+    out.push_back(piece.substr(begin));
+  }
+
+ private:
+  std::string symbol_;
+};
+
 }  // namespace
 
 std::unique_ptr<PreTokenizerStep> split_step(Regex pattern, SplitBehavior behavior, bool invert) {
@@ -131,6 +152,8 @@ std::unique_ptr<PreTokenizerStep> prefix_space_step() { return std::make_unique<
 std::unique_ptr<PreTokenizerStep> metaspace_step(std::string replacement, Prefix prefix, bool split, std::string where) {
   return std::make_unique<Metaspace>(std::move(replacement), prefix, split, std::move(where));
 }
+
+std::unique_ptr<PreTokenizerStep> word_step(std::string symbol) { return std::make_unique<Words>(std::move(symbol)); }
 
 void PreTokenizer::split(std::string_view text, bool at_text_start, Pieces& pieces) const {
   pieces.spans.clear();

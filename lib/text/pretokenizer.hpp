@@ -44,6 +44,10 @@ std::unique_ptr<PreTokenizerStep> prefix_space_step();
 // Spaces become `replacement`, which is also put in front; with `split`, each replacement begins a piece.
 std::unique_ptr<PreTokenizerStep> metaspace_step(std::string replacement, Prefix prefix, bool split, std::string where);
 
+// A cut before every `symbol` that does not follow another one. With a vocabulary none of whose tokens spans such a cut, it
+// changes no ids: a text that is otherwise one piece falls into words, which are merged faster and often repeat.
+std::unique_ptr<PreTokenizerStep> word_step(std::string symbol);
+
 // Steps one after another, each on every piece of the one before. Immutable; any thread.
 class PreTokenizer {
  public:

@@ -19,6 +19,16 @@ constexpr std::string_view kWord =
     R"(\p{L}\p{M}\p{N}\p{Pc}\x{24b6}-\x{24e9}\x{1f130}-\x{1f149}\x{1f150}-\x{1f169}\x{1f170}-\x{1f189})";
 constexpr std::string_view kHexDigit = "0-9a-fA-F";
 
+// What Oniguruma puts into the POSIX classes. The others are as PCRE2 has them.
+struct PosixClass {
+  std::string_view name;
+  std::string_view members;
+};
+constexpr PosixClass kPosixClasses[] = {
+    {"alpha", R"(\p{Alphabetic})"}, {"alnum", R"(\p{Alphabetic}\p{Nd})"}, {"digit", R"(\p{Nd})"}, {"lower", R"(\p{Lowercase})"},
+    {"upper", R"(\p{Uppercase})"},  {"punct", R"(\p{P}\p{S})"},           {"space", kSpace},      {"word", kWord},
+};
+
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_hex(char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
 
@@ -88,7 +98,7 @@ class Translation {
     at_ += interval.size();
     if (interval[1] == ',') interval.insert(interval.begin() + 1, '0');
     out_ += interval;
-    if (at_ < in_.size() && in_[at_] == '+') out_ = out_.substr(0, atom_) + "(?:" + out_.substr(atom_) + ")";
+    if (at_ < in_.size() && in_[at_] == '+') out_ = fmt::format("{}(?:{})", out_.substr(0, atom_), out_.substr(atom_));
   }
 
   void take_escape() {
@@ -169,9 +179,7 @@ class Translation {
       const std::string_view rest = in_.substr(at_);
       if (rest.starts_with("&&")) refuse("an intersection of classes");
       if (rest.starts_with("[:")) {
-        const std::size_t end = rest.find(":]");
-        if (end == std::string_view::npos) refuse("a class in a class");
-        take(end + 2);
+        take_posix_class();
       } else if (rest[0] == '[') {
         refuse("a class in a class");
       } else if (rest[0] == '\\') {
@@ -181,6 +189,17 @@ class Translation {
       }
     }
     take(1);
+  }
+
+  void take_posix_class() {
+    const std::string_view rest = in_.substr(at_);
+    const std::size_t end = rest.find(":]");
+    if (end == std::string_view::npos || rest[2] == '^') refuse("a class in a class");
+    const std::string_view name = rest.substr(2, end - 2);
+    for (const PosixClass& known : kPosixClasses) {
+      if (known.name == name) return replace(end + 2, "", known.members, "");
+    }
+    take(end + 2);
   }
 
   void replace(std::size_t count, std::string_view before, std::string_view what, std::string_view after) {

@@ -10,6 +10,7 @@ namespace fathom::text {
 //   \s \S      the White_Space property; PCRE2 would count U+180E too
 //   \w \W      with marks and letter-like symbols
 //   \d \h \v   decimal digits of any script, a hexadecimal digit, the vertical tab
+//   [:punct:] symbols are among it, and the other POSIX classes follow the Unicode properties
 //   \uHHHH     not in PCRE2
 //   x{n,m}+    one or more times x{n,m}; possessive in PCRE2
 //   x{,m}      from zero

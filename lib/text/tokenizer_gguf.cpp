@@ -12,8 +12,6 @@ namespace {
 // tokenizer.ggml.token_type
 enum class TokenType { normal = 1, unknown = 2, control = 3, user_defined = 4, unused = 5, byte = 6 };
 
-constexpr std::string_view kSpaceSymbol = "▁";
-
 class Reader {
  public:
   Reader(const io::Value& metadata, std::string_view origin) : metadata_(metadata), origin_(origin) {}
@@ -185,6 +183,7 @@ class Reader {
     const bool prefix = flag("tokenizer.ggml.add_space_prefix", true);
     if (prefix) parts_.normalizer.add(Prepend{std::string(kSpaceSymbol)});
     parts_.normalizer.add(ReplaceLiteral{" ", std::string(kSpaceSymbol)});
+    if (merges_within_words(*parts_.vocabulary)) parts_.pre_tokenizer.add(word_step(std::string(kSpaceSymbol)));
     parts_.strips_leading_space = prefix;
     parts_.replaces_each_byte = true;
   }

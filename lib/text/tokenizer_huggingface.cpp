@@ -23,8 +23,8 @@ struct Added {
 class Reader {
  public:
   Reader(const io::Value& tokenizer, const io::Value& config, std::string_view origin)
-      : tokenizer_(tokenizer, fmt::format("{}: tokenizer.json", origin)),
-        config_(config, fmt::format("{}: tokenizer_config.json", origin)) {}
+      : tokenizer_(tokenizer, fmt::format("{}/tokenizer.json", origin)),
+        config_(config, fmt::format("{}/tokenizer_config.json", origin)) {}
 
   std::unique_ptr<Tokenizer> read() {
     tokenizer_.object();
@@ -36,6 +36,7 @@ class Reader {
     check_density();
     read_normalizer(tokenizer_["normalizer"], parts_.normalizer);
     byte_level_ = read_pre_tokenizer(tokenizer_["pre_tokenizer"], parts_.pre_tokenizer);
+    if (!byte_level_ && merges_within_words(vocabulary())) parts_.pre_tokenizer.add(word_step(std::string(kSpaceSymbol)));
     place_added_tokens();
     read_model();
     decode_tokens(read_decoder(tokenizer_["decoder"]));

@@ -172,6 +172,11 @@ bool is_white_space(char32_t c) noexcept {
 }
 
 bool is_word(char32_t c) noexcept {
+  const bool is_joiner = c == 0x200C || c == 0x200D;
+  // Circled and squared letters: symbols, but Alphabetic.
+  const bool is_letter_symbol = (c >= 0x24B6 && c <= 0x24E9) || (c >= 0x1F130 && c <= 0x1F149) ||
+                                (c >= 0x1F150 && c <= 0x1F169) || (c >= 0x1F170 && c <= 0x1F189);
+  if (is_joiner || is_letter_symbol) return true;
   switch (utf8proc_category(utf8proc_int32_t(c))) {
     case UTF8PROC_CATEGORY_LU:
     case UTF8PROC_CATEGORY_LL:
@@ -183,7 +188,6 @@ bool is_word(char32_t c) noexcept {
     case UTF8PROC_CATEGORY_ME:
     case UTF8PROC_CATEGORY_ND:
     case UTF8PROC_CATEGORY_NL:
-    case UTF8PROC_CATEGORY_NO:
     case UTF8PROC_CATEGORY_PC:
       return true;
     default:

@@ -40,6 +40,7 @@ void append_utf8(char32_t code_point, std::string& out);
 std::string normalize(std::string_view text, NormalizationForm form);
 
 bool is_white_space(char32_t c) noexcept;  // Unicode White_Space
-bool is_word(char32_t c) noexcept;         // letters, marks, numbers, connector punctuation
+// What counts as part of a word: Alphabetic, marks, decimal digits, connectors and joiners.
+bool is_word(char32_t c) noexcept;
 
 }  // namespace fathom::text
