@@ -32,8 +32,8 @@ TEST_CASE("native products of the narrowest matrices are right") {
   }
 }
 
-// 2304 columns of F32 and 130 rows pass the activation panel, and 70 rows of weights the weight block: the walk has several
-// steps in both directions.
+// 130 rows of 2304 columns pass the activation panel in every format, and 70 rows of F32 weights the weight block: the walk has
+// several steps in both directions.
 TEST_CASE("a native product has the same bits however its rows and columns are cut") {
   for (const GemmCase& c : test::gemm_cases(70, 2304)) {
     const GemmSample sample(c, 130, 23);
