@@ -1,5 +1,7 @@
 // AVX2: products of floating weights with F32 activations, sums of weight rows, and the decoding of those weights.
-// Weights are brought to F32 sixteen at a time; each element of a product has two accumulators, whatever the tile.
+// A little above 400 lines, because these share how a format is read and instruction-set files share no headers.
+// Weights are brought to F32 sixteen at a time; each element of a product has one accumulator of eight lanes, whatever the
+// tile.
 #include <immintrin.h>
 #include <stdint.h>
 
@@ -60,6 +62,9 @@ struct F8E4M3 {
   }
 };
 
+FATHOM_INLINE __m128i low_nibbles(__m128i bytes) { return _mm_and_si128(bytes, _mm_set1_epi8(15)); }
+FATHOM_INLINE __m128i high_nibbles(__m128i bytes) { return low_nibbles(_mm_srli_epi16(bytes, 4)); }
+
 // E2M1 values are halves whose lower byte is zero: nibbles select the upper one.
 FATHOM_INLINE Sixteen from_e2m1(__m128i nibbles, __m256 scale) {
   const __m128i upper = _mm_setr_epi8(0, 0x38, 0x3c, 0x3e, 0x40, 0x42, 0x44, 0x46, char(0x80), char(0xb8), char(0xbc),
@@ -74,9 +79,8 @@ struct F4E2M1 {
   static constexpr int kBytes = 8;
   static constexpr float kUnit = 1.0f;
   static FATHOM_INLINE Sixteen load(const uint8_t* at, __m256 scale) {
-    const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(at)), fifteen = _mm_set1_epi8(15);
-    const __m128i low = _mm_and_si128(bytes, fifteen), high = _mm_and_si128(_mm_srli_epi16(bytes, 4), fifteen);
-    return from_e2m1(_mm_unpacklo_epi8(low, high), scale);
+    const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(at));
+    return from_e2m1(_mm_unpacklo_epi8(low_nibbles(bytes), high_nibbles(bytes)), scale);
   }
 };
 
@@ -89,25 +93,36 @@ FATHOM_INLINE float from_e8m0(uint8_t e) {
   return power;
 }
 
-FATHOM_INLINE float factor_at(const WeightRows& w, int64_t row, int64_t col) {
-  if (!w.scales) return 1.0f;
-  const int64_t index = row / w.scale_rows * w.scale_stride + col / w.scale_cols;
-  const uint8_t* factors = static_cast<const uint8_t*>(w.scales);
-  if (w.scale_is_e8m0) return from_e8m0(factors[index]);
-  float factor;
-  __builtin_memcpy(&factor, factors + 4 * index, sizeof factor);
-  return factor;
-}
+// The factors of one row, one for each segment of columns that share it; 1 where there are none.
+class RowFactors {
+ public:
+  FATHOM_INLINE RowFactors() = default;
+  FATHOM_INLINE RowFactors(const WeightRows& w, int64_t row) {
+    if (!w.scales) return;
+    is_e8m0_ = w.scale_is_e8m0;
+    at_ = static_cast<const uint8_t*>(w.scales) + row / w.scale_rows * w.scale_stride * (is_e8m0_ ? 1 : 4);
+  }
+  FATHOM_INLINE float operator[](int64_t segment) const {
+    if (!at_) return 1.0f;
+    if (is_e8m0_) return from_e8m0(at_[segment]);
+    float factor;
+    __builtin_memcpy(&factor, at_ + 4 * segment, sizeof factor);
+    return factor;
+  }
 
-// Columns that share a factor.
+ private:
+  const uint8_t* at_ = nullptr;
+  bool is_e8m0_ = false;
+};
+
 template <typename F>
 FATHOM_INLINE int64_t segment_cols(const WeightRows& w) {
   return F::kScaled && w.scales ? w.scale_cols : w.cols;
 }
 
 template <typename F>
-FATHOM_INLINE __m256 scale_of(const WeightRows& w, int64_t row, int64_t col) {
-  if constexpr (F::kScaled) return _mm256_set1_ps(F::kUnit * factor_at(w, row, col));
+FATHOM_INLINE __m256 scale_of(const RowFactors& factors, int64_t segment) {
+  if constexpr (F::kScaled) return _mm256_set1_ps(F::kUnit * factors[segment]);
   return _mm256_setzero_ps();
 }
 
@@ -137,75 +152,114 @@ FATHOM_INLINE void store_some(float* out, Sixteen values, int64_t count) {
 
 // ---- Products.
 
-FATHOM_INLINE float sum_lanes(Sixteen v) {
-  const __m256 eight = _mm256_add_ps(v.low, v.high);
-  const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+FATHOM_INLINE float sum_lanes(__m256 v) {
+  const __m128 four = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
   const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
   return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
 }
 
-FATHOM_INLINE void add_product(Sixteen weights, Sixteen x, Sixteen& sum) {
-  sum.low = _mm256_fmadd_ps(weights.low, x.low, sum.low);
-  sum.high = _mm256_fmadd_ps(weights.high, x.high, sum.high);
+FATHOM_INLINE __m256 add_product(Sixteen weights, Sixteen x, __m256 sum) {
+  return _mm256_fmadd_ps(weights.high, x.high, _mm256_fmadd_ps(weights.low, x.low, sum));
+}
+
+template <int N, int R>
+FATHOM_INLINE void store_sums(const __m256 (&sums)[N][R], int64_t n, float* y, int64_t y_stride) {
+  for (int j = 0; j < N; ++j) {
+    for (int r = 0; r < R; ++r) y[r * y_stride + n + j] = sum_lanes(sums[j][r]);
+  }
 }
 
 // N rows of weights times R rows of activations.
 template <typename F, int N, int R>
 FATHOM_INLINE void multiply_tile(const WeightRows& w, int64_t n, const float* x, int64_t x_stride, float* y, int64_t y_stride) {
-  Sixteen sums[N][R] = {};
+  __m256 sums[N][R] = {};
+  RowFactors factors[N];
+  const uint8_t* at[N];
+  for (int j = 0; j < N; ++j) {
+    at[j] = w.data + (n + j) * w.row_bytes;
+    if constexpr (F::kScaled) factors[j] = RowFactors(w, n + j);
+  }
   const int64_t segment = segment_cols<F>(w);
-  for (int64_t begin = 0; begin < w.cols; begin += segment) {
+  for (int64_t begin = 0, s = 0; begin < w.cols; begin += segment, ++s) {
     const int64_t end = begin + segment < w.cols ? begin + segment : w.cols;
-    const uint8_t* at[N];
     __m256 scale[N];
-    for (int j = 0; j < N; ++j) {
-      at[j] = w.data + (n + j) * w.row_bytes + begin * F::kBytes / 16;
-      scale[j] = scale_of<F>(w, n + j, begin);
-    }
+    for (int j = 0; j < N; ++j) scale[j] = scale_of<F>(factors[j], s);
     int64_t k = begin;
     for (; k + 16 <= end; k += 16) {
-      Sixteen values[R];
-      for (int r = 0; r < R; ++r) values[r] = load_x(x + r * x_stride + k);
-      for (int j = 0; j < N; ++j, at[j - 1] += F::kBytes) {
-        const Sixteen weights = F::load(at[j], scale[j]);
-        for (int r = 0; r < R; ++r) add_product(weights, values[r], sums[j][r]);
+      Sixteen weights[N];
+      for (int j = 0; j < N; ++j) weights[j] = F::load(at[j] + k * F::kBytes / 16, scale[j]);
+      for (int r = 0; r < R; ++r) {
+        const Sixteen values = load_x(x + r * x_stride + k);
+        for (int j = 0; j < N; ++j) sums[j][r] = add_product(weights[j], values, sums[j][r]);
       }
     }
     if (k == end) continue;
     for (int j = 0; j < N; ++j) {
-      const Sixteen weights = load_some<F>(at[j], end - k, scale[j]);
-      for (int r = 0; r < R; ++r) add_product(weights, load_x_some(x + r * x_stride + k, end - k), sums[j][r]);
+      const Sixteen weights = load_some<F>(at[j] + k * F::kBytes / 16, end - k, scale[j]);
+      for (int r = 0; r < R; ++r) sums[j][r] = add_product(weights, load_x_some(x + r * x_stride + k, end - k), sums[j][r]);
     }
   }
-  for (int j = 0; j < N; ++j) {
-    for (int r = 0; r < R; ++r) y[r * y_stride + n + j] = sum_lanes(sums[j][r]);
-  }
+  store_sums(sums, n, y, y_stride);
 }
 
-// MXFP4 keeps a block's factor in front of it, and values j and j + 16 in one byte.
-struct MXFP4 {};
-template <int N, int R>
-FATHOM_INLINE void multiply_mxfp4(const WeightRows& w, int64_t n, const float* x, int64_t x_stride, float* y,
-                                  int64_t y_stride) {
-  constexpr int kBlockBytes = 17;
-  Sixteen sums[N][R] = {};
-  const __m128i fifteen = _mm_set1_epi8(15);
-  for (int64_t k = 0; k < w.cols; k += 32) {
+// FP4 with one power of two for 32 values, which are 16 bytes: in a block with it (MXFP4, values j and j + 16 in one byte), or
+// beside it (two neighbours in one byte).
+struct ThirtyTwo {
+  Sixteen first, second;
+};
+
+class MXFP4 {
+ public:
+  FATHOM_INLINE MXFP4() = default;
+  FATHOM_INLINE MXFP4(const WeightRows& w, int64_t row) : at_(w.data + row * w.row_bytes) {}
+  FATHOM_INLINE ThirtyTwo block(int64_t b) const {
+    const uint8_t* at = at_ + 17 * b;
+    const __m256 scale = _mm256_set1_ps(from_e8m0(at[0]));
+    const __m128i bytes = load_128(at + 1);
+    return {from_e2m1(low_nibbles(bytes), scale), from_e2m1(high_nibbles(bytes), scale)};
+  }
+
+ private:
+  const uint8_t* at_ = nullptr;
+};
+
+class SplitFP4 {
+ public:
+  FATHOM_INLINE SplitFP4() = default;
+  FATHOM_INLINE SplitFP4(const WeightRows& w, int64_t row)
+      : at_(w.data + row * w.row_bytes), powers_(static_cast<const uint8_t*>(w.scales) + row / w.scale_rows * w.scale_stride) {}
+  FATHOM_INLINE ThirtyTwo block(int64_t b) const {
+    const __m256 scale = _mm256_set1_ps(from_e8m0(powers_[b]));
+    const __m128i bytes = load_128(at_ + 16 * b), low = low_nibbles(bytes), high = high_nibbles(bytes);
+    return {from_e2m1(_mm_unpacklo_epi8(low, high), scale), from_e2m1(_mm_unpackhi_epi8(low, high), scale)};
+  }
+
+ private:
+  const uint8_t* at_ = nullptr;
+  const uint8_t* powers_ = nullptr;
+};
+
+// Can SplitFP4 read it? Otherwise F4E2M1 does, whatever its factors are.
+FATHOM_INLINE bool is_split_fp4(const WeightRows& w) {
+  return w.scales && w.scale_is_e8m0 && w.scale_cols == 32 && w.cols % 32 == 0;
+}
+
+template <typename F, int N, int R>
+FATHOM_INLINE void multiply_fp4(const WeightRows& w, int64_t n, const float* x, int64_t x_stride, float* y, int64_t y_stride) {
+  __m256 sums[N][R] = {};
+  F rows[N];
+  for (int j = 0; j < N; ++j) rows[j] = F(w, n + j);
+  for (int64_t b = 0; b < w.cols / 32; ++b) {
     for (int j = 0; j < N; ++j) {
-      const uint8_t* at = w.data + (n + j) * w.row_bytes + k / 32 * kBlockBytes;
-      const __m256 scale = _mm256_set1_ps(from_e8m0(at[0]));
-      const __m128i bytes = load_128(at + 1);
-      const Sixteen first = from_e2m1(_mm_and_si128(bytes, fifteen), scale);
-      const Sixteen second = from_e2m1(_mm_and_si128(_mm_srli_epi16(bytes, 4), fifteen), scale);
+      const ThirtyTwo weights = rows[j].block(b);
       for (int r = 0; r < R; ++r) {
-        add_product(first, load_x(x + r * x_stride + k), sums[j][r]);
-        add_product(second, load_x(x + r * x_stride + k + 16), sums[j][r]);
+        const float* values = x + r * x_stride + 32 * b;
+        sums[j][r] = add_product(weights.first, load_x(values), sums[j][r]);
+        sums[j][r] = add_product(weights.second, load_x(values + 16), sums[j][r]);
       }
     }
   }
-  for (int j = 0; j < N; ++j) {
-    for (int r = 0; r < R; ++r) y[r * y_stride + n + j] = sum_lanes(sums[j][r]);
-  }
+  store_sums(sums, n, y, y_stride);
 }
 
 template <typename F, int N, int R>
@@ -219,40 +273,52 @@ template <int N, int R>
 struct Tile<MXFP4, N, R> {
   static FATHOM_INLINE void multiply(const WeightRows& w, int64_t n, const float* x, int64_t x_stride, float* y,
                                      int64_t y_stride) {
-    multiply_mxfp4<N, R>(w, n, x, x_stride, y, y_stride);
+    multiply_fp4<MXFP4, N, R>(w, n, x, x_stride, y, y_stride);
+  }
+};
+template <int N, int R>
+struct Tile<SplitFP4, N, R> {
+  static FATHOM_INLINE void multiply(const WeightRows& w, int64_t n, const float* x, int64_t x_stride, float* y,
+                                     int64_t y_stride) {
+    multiply_fp4<SplitFP4, N, R>(w, n, x, x_stride, y, y_stride);
   }
 };
 
-// One row of activations: four rows of weights at once, to have enough sums under way to hide the latency of adding.
-template <typename F>
-FATHOM_INLINE void matvec(const WeightRows& w, int64_t first_row, int64_t last_row, const float* x, float* y) {
-  int64_t n = first_row;
-  for (; n + 4 <= last_row; n += 4) Tile<F, 4, 1>::multiply(w, n, x, 0, y, 0);
-  for (; n < last_row; ++n) Tile<F, 1, 1>::multiply(w, n, x, 0, y, 0);
+// N rows of weights times all rows of activations. Tiles have eight sums where they can: enough to hide the latency of adding,
+// and as many as fit the registers with two rows of weights, which halve the traffic of activations.
+template <typename F, int N>
+FATHOM_INLINE void multiply_rows(const WeightRows& w, int64_t n, const float* x, int64_t x_stride, int64_t m, float* y,
+                                 int64_t y_stride) {
+  int64_t i = 0;
+  for (; i + 4 <= m; i += 4) Tile<F, N, 4>::multiply(w, n, x + i * x_stride, x_stride, y + i * y_stride, y_stride);
+  x += i * x_stride;
+  y += i * y_stride;
+  if (m - i == 3) Tile<F, N, 3>::multiply(w, n, x, x_stride, y, y_stride);
+  if (m - i == 2) Tile<F, N, 2>::multiply(w, n, x, x_stride, y, y_stride);
+  if (m - i == 1) Tile<F, N, 1>::multiply(w, n, x, x_stride, y, y_stride);
 }
 
 template <typename F>
 FATHOM_INLINE void matmul(const WeightRows& w, int64_t first_row, int64_t last_row, const float* x, int64_t x_stride, int64_t m,
                           float* y, int64_t y_stride) {
-  if (m == 1) return matvec<F>(w, first_row, last_row, x, y);
-  for (int64_t n = first_row; n < last_row; ++n) {
-    int64_t i = 0;
-    for (; i + 4 <= m; i += 4) Tile<F, 1, 4>::multiply(w, n, x + i * x_stride, x_stride, y + i * y_stride, y_stride);
-    if (m - i == 3) Tile<F, 1, 3>::multiply(w, n, x + i * x_stride, x_stride, y + i * y_stride, y_stride);
-    if (m - i == 2) Tile<F, 1, 2>::multiply(w, n, x + i * x_stride, x_stride, y + i * y_stride, y_stride);
-    if (m - i == 1) Tile<F, 1, 1>::multiply(w, n, x + i * x_stride, x_stride, y + i * y_stride, y_stride);
+  int64_t n = first_row;
+  if (m == 1) {
+    for (; n + 4 <= last_row; n += 4) Tile<F, 4, 1>::multiply(w, n, x, x_stride, y, y_stride);
   }
+  for (; n + 2 <= last_row; n += 2) multiply_rows<F, 2>(w, n, x, x_stride, m, y, y_stride);
+  if (n < last_row) multiply_rows<F, 1>(w, n, x, x_stride, m, y, y_stride);
 }
 
 // ---- Sums of weight rows.
 
 // N rows in ascending order onto sixteen columns (or `count` of them) of one row of y.
-template <typename F, int N>
+template <int N>
 FATHOM_INLINE void accumulate_columns(const Sixteen* weights, const float* x, float* y, int64_t count) {
   Sixteen sum = count == 16 ? load_x(y) : load_x_some(y, count);
   for (int j = 0; j < N; ++j) {
     const __m256 factor = _mm256_broadcast_ss(x + j);
-    add_product(weights[j], {factor, factor}, sum);
+    sum.low = _mm256_fmadd_ps(weights[j].low, factor, sum.low);
+    sum.high = _mm256_fmadd_ps(weights[j].high, factor, sum.high);
   }
   if (count == 16) {
     _mm256_storeu_ps(y, sum.low);
@@ -270,12 +336,12 @@ FATHOM_INLINE void accumulate_tile(const WeightRows& w, int64_t n, const float* 
   int64_t k = 0;
   for (; k + 16 <= w.cols; k += 16) {
     for (int j = 0; j < N; ++j) weights[j] = F::load(row + j * w.row_bytes + k * F::kBytes / 16, _mm256_setzero_ps());
-    for (int64_t i = 0; i < m; ++i) accumulate_columns<F, N>(weights, x + i * x_stride, y + i * y_stride + k, 16);
+    for (int64_t i = 0; i < m; ++i) accumulate_columns<N>(weights, x + i * x_stride, y + i * y_stride + k, 16);
   }
   if (k == w.cols) return;
   for (int j = 0; j < N; ++j)
     weights[j] = load_some<F>(row + j * w.row_bytes + k * F::kBytes / 16, w.cols - k, _mm256_setzero_ps());
-  for (int64_t i = 0; i < m; ++i) accumulate_columns<F, N>(weights, x + i * x_stride, y + i * y_stride + k, w.cols - k);
+  for (int64_t i = 0; i < m; ++i) accumulate_columns<N>(weights, x + i * x_stride, y + i * y_stride + k, w.cols - k);
 }
 
 template <typename F>
@@ -292,9 +358,10 @@ template <typename F>
 FATHOM_INLINE void decode(const WeightRows& w, int64_t row, int64_t first_col, int64_t count, float* out) {
   const int64_t segment = segment_cols<F>(w), last_col = first_col + count;
   const uint8_t* data = w.data + row * w.row_bytes;
+  const RowFactors factors(w, row);
   for (int64_t k = first_col; k < last_col;) {
     const int64_t segment_end = (k / segment + 1) * segment, end = segment_end < last_col ? segment_end : last_col;
-    const __m256 scale = scale_of<F>(w, row, k);
+    const __m256 scale = scale_of<F>(factors, k / segment);
     for (; k + 16 <= end; k += 16) {
       const Sixteen values = F::load(data + k * F::kBytes / 16, scale);
       _mm256_storeu_ps(out + k - first_col, values.low);
@@ -327,8 +394,15 @@ FATHOM_MATMUL(f32, F32)
 FATHOM_MATMUL(f16, F16)
 FATHOM_MATMUL(bf16, BF16)
 FATHOM_MATMUL(f8_e4m3, F8E4M3)
-FATHOM_MATMUL(f4_e2m1, F4E2M1)
 FATHOM_MATMUL(mxfp4, MXFP4)
+void matmul_f32_f4_e2m1(const WeightRows& w, int64_t first_row, int64_t last_row, const float* x, int64_t x_stride, int64_t m,
+                        float* y, int64_t y_stride) {
+  if (is_split_fp4(w)) {
+    matmul<SplitFP4>(w, first_row, last_row, x, x_stride, m, y, y_stride);
+  } else {
+    matmul<F4E2M1>(w, first_row, last_row, x, x_stride, m, y, y_stride);
+  }
+}
 FATHOM_DECODE(f32, F32)
 FATHOM_DECODE(f16, F16)
 FATHOM_DECODE(bf16, BF16)

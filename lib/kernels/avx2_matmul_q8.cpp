@@ -40,11 +40,19 @@ FATHOM_INLINE uint16_t load_u16(const uint8_t* at) {
 }
 FATHOM_INLINE float load_f16(const uint8_t* at) { return _cvtsh_ss(load_u16(at)); }
 
-// The F16 at `at` of each of `blocks` blocks; 0 behind them.
+// The first 16 bits at `at` of each of `blocks` blocks; 0 behind them. The whole group is joined in registers, because
+// reading eight narrow stores back as one wide value would stall.
+FATHOM_INLINE __m128i load_u16_of_blocks(const uint8_t* at, int64_t block_bytes, int blocks) {
+  if (blocks == kBlocks) {
+    const auto u16 = [=](int b) { return short(load_u16(at + b * block_bytes)); };
+    return _mm_setr_epi16(u16(0), u16(1), u16(2), u16(3), u16(4), u16(5), u16(6), u16(7));
+  }
+  alignas(16) uint16_t values[kBlocks] = {};
+  for (int b = 0; b < blocks; ++b) values[b] = load_u16(at + b * block_bytes);
+  return _mm_load_si128(reinterpret_cast<const __m128i*>(values));
+}
 FATHOM_INLINE __m256 load_f16_of_blocks(const uint8_t* at, int64_t block_bytes, int blocks) {
-  alignas(16) uint16_t halves[kBlocks] = {};
-  for (int b = 0; b < blocks; ++b) halves[b] = load_u16(at + b * block_bytes);
-  return _mm256_cvtph_ps(_mm_load_si128(reinterpret_cast<const __m128i*>(halves)));
+  return _mm256_cvtph_ps(load_u16_of_blocks(at, block_bytes, blocks));
 }
 
 // Bits moved left by `by`, or right when it is negative, within 16-bit lanes; callers mask what crosses a byte.
@@ -150,13 +158,13 @@ struct IQ4_NL : SignedBlocks32 {
 struct MXFP4 : SignedBlocks32 {
   static constexpr int kValues = 32, kBytes = 17;
   // 2^(e - 128), for doubled codes: below e = 2 a subnormal number, and NaN for 255.
-  static FATHOM_INLINE uint32_t half_power(uint8_t e) {
-    return e >= 2 ? e == 255 ? 0x7fc00000u : uint32_t(e - 1) << 23 : 0x00200000u << e;
-  }
   static FATHOM_INLINE Group begin(const uint8_t* at, int blocks) {
-    alignas(32) uint32_t powers[kBlocks] = {};
-    for (int b = 0; b < blocks; ++b) powers[b] = half_power(at[b * kBytes]);
-    return {_mm256_castsi256_ps(_mm256_load_si256(reinterpret_cast<const __m256i*>(powers)))};
+    const __m256i e = _mm256_and_si256(_mm256_cvtepu16_epi32(load_u16_of_blocks(at, kBytes, blocks)), _mm256_set1_epi32(255));
+    const __m256i normal = _mm256_slli_epi32(_mm256_sub_epi32(e, _mm256_set1_epi32(1)), 23);
+    const __m256i subnormal = _mm256_sllv_epi32(_mm256_set1_epi32(0x00200000), e);
+    const __m256i power = _mm256_blendv_epi8(normal, subnormal, _mm256_cmpgt_epi32(_mm256_set1_epi32(2), e));
+    const __m256i nan = _mm256_cmpeq_epi32(e, _mm256_set1_epi32(255));  // all ones
+    return {_mm256_castsi256_ps(_mm256_or_si256(power, nan))};
   }
   static FATHOM_INLINE __m256i codes(const uint8_t* at, int b) {
     return look_up(twice_e2m1(), split_nibbles(at + b * kBytes + 1));
@@ -324,22 +332,14 @@ FATHOM_INLINE void add_group(const uint8_t* at, int blocks, const QuantisedRows&
   }
 }
 
-// Weights are read once, front to back; asking for them early helps across page ends, where the hardware stops guessing.
-constexpr int64_t kPrefetchBytes = 1024;
-
 template <typename F, int R>
 FATHOM_INLINE void multiply_rows(const WeightRows& w, int64_t n, const QuantisedRows& x, int64_t i, float* y,
                                  int64_t y_stride) {
   constexpr int kGroupBytes = int(kGroup) / F::kValues * F::kBytes;
   const uint8_t* at = w.data + n * w.row_bytes;
   Sums<R> sums = {};
-  int64_t first = 0;
-  for (; first + kGroup <= w.cols; first += kGroup, at += kGroupBytes) {
-    for (int line = 0; line < kGroupBytes; line += 64) {
-      _mm_prefetch(reinterpret_cast<const char*>(at) + kPrefetchBytes + line, _MM_HINT_T0);
-    }
-    add_group<F, R>(at, kBlocks, x, i, first, sums);
-  }
+  int64_t first = 0;  // no prefetch: the hardware follows, and asking early did not measure
+  for (; first + kGroup <= w.cols; first += kGroup, at += kGroupBytes) add_group<F, R>(at, kBlocks, x, i, first, sums);
   if constexpr (F::kValues == 32) {
     if (first < w.cols) add_group<F, R>(at, int((w.cols - first) / 32), x, i, first, sums);
   }

@@ -1,0 +1,124 @@
+// How fast each table multiplies each format: bytes of weights read a second, and products a second.
+// The weights are many matrices in turn, more than any cache holds, as in a model: with few rows memory sets the pace.
+// Run: bench_kernels --benchmark_filter='avx2/Q4_K/m:1$'
+#include <benchmark/benchmark.h>
+
+#include <string>
+#include <vector>
+
+#include "unit/kernels/sample_matrix.hpp"
+#include "unit/kernels/tables.hpp"
+
+namespace fathom {
+namespace {
+
+constexpr std::int64_t kCols = 4096, kRows = 256;  // one call, a task's share
+constexpr std::int64_t kWeightBytes = 192 << 20;   // all matrices together
+
+// Random matrices of one format, back to back.
+struct Weights {
+  explicit Weights(StorageFormat format) {
+    const StorageLayout& layout = storage_layout(format);
+    matrix_bytes = kRows * kCols / layout.block_values * layout.block_bytes;
+    count = kWeightBytes / matrix_bytes;
+    Rng rng(1);
+    const std::vector<std::byte> one = test::random_weights(format, std::size_t(kRows * kCols), rng);
+    for (std::int64_t i = 0; i < count; ++i) bytes.insert(bytes.end(), one.begin(), one.end());
+  }
+
+  // The i-th matrix, with the factors that its format has beside it.
+  kernels::WeightRows matrix(StorageFormat format, std::int64_t i) const {
+    kernels::WeightRows w;
+    w.data = reinterpret_cast<const std::uint8_t*>(bytes.data()) + i % count * matrix_bytes;
+    w.row_bytes = matrix_bytes / kRows;
+    w.cols = kCols;
+    if (format == StorageFormat::f8_e4m3 || format == StorageFormat::f4_e2m1) {
+      const bool fp8 = format == StorageFormat::f8_e4m3;
+      w.scales = fp8 ? static_cast<const void*>(factors.data()) : powers.data();
+      w.scale_rows = fp8 ? 128 : 1;
+      w.scale_cols = fp8 ? 128 : 32;
+      w.scale_stride = kCols / w.scale_cols;
+      w.scale_is_e8m0 = !fp8;
+    }
+    return w;
+  }
+
+  std::vector<std::byte> bytes;
+  std::vector<float> factors = std::vector<float>(std::size_t(kRows * kCols / (128 * 128)), 0x1p-4f);
+  std::vector<std::uint8_t> powers = std::vector<std::uint8_t>(std::size_t(kRows * kCols / 32), std::uint8_t(123));
+  std::int64_t matrix_bytes = 0, count = 0;
+};
+
+// Benchmarks run format by format; one set of weights is kept at a time.
+const Weights& weights_of(StorageFormat format) {
+  static StorageFormat kept = StorageFormat::other;
+  static std::vector<Weights> weights;
+  if (kept != format) {
+    weights.clear();
+    weights.emplace_back(format);
+    kept = format;
+  }
+  return weights.front();
+}
+
+void report(benchmark::State& state, std::int64_t matrix_bytes, std::int64_t m) {
+  state.SetBytesProcessed(state.iterations() * matrix_bytes);
+  state.counters["GOP/s"] =
+      benchmark::Counter(2.0 * double(kRows * kCols * m) * double(state.iterations()) / 1e9, benchmark::Counter::kIsRate);
+}
+
+void multiply_f32(benchmark::State& state, const kernels::KernelTable& table, StorageFormat format, std::int64_t m) {
+  const Weights& weights = weights_of(format);
+  Rng rng(2);
+  const test::Exact<float> x = test::random_floats(std::size_t(m * kCols), rng);
+  std::vector<float> y(std::size_t(m * kRows));
+  std::int64_t i = 0;
+  for (auto _ : state) {
+    table.matmul_f32[int(format)](weights.matrix(format, i++), 0, kRows, x.get(), kCols, m, y.data(), kRows);
+    benchmark::ClobberMemory();
+  }
+  report(state, weights.matrix_bytes, m);
+}
+
+void multiply_q8(benchmark::State& state, const kernels::KernelTable& table, StorageFormat format, std::int64_t m) {
+  const Weights& weights = weights_of(format);
+  Rng rng(2);
+  const test::SampleQuantised x(test::random_floats(std::size_t(m * kCols), rng), m, kCols);
+  std::vector<float> y(std::size_t(m * kRows));
+  std::int64_t i = 0;
+  for (auto _ : state) {
+    table.matmul_q8[int(format)](weights.matrix(format, i++), 0, kRows, x.view(), m, y.data(), kRows);
+    benchmark::ClobberMemory();
+  }
+  report(state, weights.matrix_bytes, m);
+}
+
+void register_all() {
+  using enum StorageFormat;
+  for (const StorageFormat format :
+       {f32, f16, bf16, f8_e4m3, f4_e2m1, q4_0, q4_1, q5_0, q5_1, q8_0, q2_k, q3_k, q4_k, q5_k, q6_k, iq4_nl, iq4_xs, mxfp4}) {
+    for (const kernels::KernelTable* table : test::runnable_tables()) {
+      for (const std::int64_t m : {1, 4, 16}) {
+        const std::string name = std::string(table->name) + "/" + std::string(storage_layout(format).name);
+        const std::string rows = "/m:" + std::to_string(m);
+        if (table->matmul_f32[int(format)]) {
+          benchmark::RegisterBenchmark((name + "_f32" + rows).c_str(),
+                                       [=](benchmark::State& state) { multiply_f32(state, *table, format, m); });
+        }
+        if (table->matmul_q8[int(format)]) {
+          benchmark::RegisterBenchmark((name + "_q8" + rows).c_str(),
+                                       [=](benchmark::State& state) { multiply_q8(state, *table, format, m); });
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace fathom
+
+int main(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  fathom::register_all();
+  benchmark::RunSpecifiedBenchmarks();
+}
