@@ -79,4 +79,5 @@ cmake --build build --target fathom_cli >&2 || die "the build failed"
 # ---- The answer
 
 say "$prompt"
-exec build/bin/fathom generate "$model" --chat --prompt "$prompt" --max-tokens 256 --repeat-penalty 1.1 --stats
+exec build/bin/fathom generate "$model" --chat --prompt "$prompt" --max-tokens 256 \
+  --temperature 0.5 --top-p 0.8 --repeat-penalty 1.1 --seed 11 --stats

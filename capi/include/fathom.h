@@ -168,8 +168,8 @@ typedef struct fathom_chat_options {
   uint32_t reserved;             /* 0 */
 } fathom_chat_options;
 
-/* Tokens of a conversation in the model's own format. FATHOM_UNSUPPORTED when the format is unknown; the error text then names
- * the built-in ones. */
+/* Tokens of a conversation in the model's own format. FATHOM_UNSUPPORTED when that is none of the built-in ones,
+ * FATHOM_INVALID_ARGUMENT when `format` is none of their names; the error text has the names. */
 FATHOM_API int32_t fathom_encode_chat(const fathom_model* model, const fathom_message* messages, size_t message_count,
                                       const fathom_chat_options* options, int32_t* tokens, size_t capacity, size_t* needed);
 

@@ -27,7 +27,8 @@ std::vector<std::string> chat_formats();
 std::string chat_format(const Tokenizer& tokenizer);
 
 // Token ids of a conversation. Contents are plain text: a control token typed by a user stays characters.
-// Throws Error{unsupported} when the format is unknown, naming the built-in ones.
+// Throws Error{unsupported} when the checkpoint speaks none of the built-in formats, and Error{invalid_argument} when
+// `options.format` is none of their names; both name them.
 std::vector<TokenId> encode_chat(const Tokenizer& tokenizer, std::span<const ChatMessage> messages,
                                  const ChatOptions& options = {});
 

@@ -231,7 +231,7 @@ static void chat(const fathom_model* model) {
   int starts = 0, ends = 0;
   for (size_t i = 0; i < needed; ++i) starts += tokens[i] == 258, ends += tokens[i] == 259;
   CHECK(starts >= 2 && ends == starts - 1);
-  CHECK_FAILS(FATHOM_UNSUPPORTED, fathom_encode_chat(model, messages, 1, &options, tokens, 64, &needed));
+  CHECK_FAILS(FATHOM_INVALID_ARGUMENT, fathom_encode_chat(model, messages, 1, &options, tokens, 64, &needed));
   CHECK_FAILS(FATHOM_INVALID_ARGUMENT, fathom_encode_chat(model, NULL, 1, NULL, tokens, 64, &needed));
 }
 

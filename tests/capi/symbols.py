@@ -20,7 +20,7 @@ FORBIDDEN = {
 
 def nm(*arguments):
     listing = subprocess.run(["nm", *arguments], check=True, capture_output=True, text=True).stdout
-    return [line.split() for line in listing.splitlines()]
+    return [line.split() for line in listing.splitlines() if line]
 
 
 def exported(library, expected_list):
