@@ -1,6 +1,8 @@
 // CPUID says what the processor can do, XGETBV which of its registers the operating system saves: both are needed.
 #include "platform/cpu_features.hpp"
 
+#include <fmt/format.h>
+
 #include <iterator>
 
 #include "base/error.hpp"
