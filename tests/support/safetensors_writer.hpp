@@ -23,7 +23,7 @@ class SafetensorsWriter {
   // Names and dtypes go into the header as they are: no quotes or backslashes in them.
   void add(std::string_view name, std::string_view dtype, const std::vector<std::int64_t>& shape, std::string_view bytes) {
     std::string dims;
-    for (const std::int64_t dim : shape) dims += (dims.empty() ? "" : ",") + std::to_string(dim);
+    for (const std::int64_t dim : shape) dims.append(dims.empty() ? "" : ",").append(std::to_string(dim));
     add_entry(name, "{\"dtype\":\"" + std::string(dtype) + "\",\"shape\":[" + dims + "],\"data_offsets\":[" +
                         std::to_string(data_.size()) + "," + std::to_string(data_.size() + bytes.size()) + "]}");
     data_.append(bytes);
@@ -34,7 +34,8 @@ class SafetensorsWriter {
   }
   // A header entry whose JSON value the test spells itself.
   void add_entry(std::string_view name, std::string_view json) {
-    header_ += (header_.empty() ? "\"" : ",\"") + std::string(name) + "\":" + std::string(json);
+    if (!header_.empty()) header_ += ',';
+    header_.append("\"").append(name).append("\":").append(json);
   }
 
   std::string finish() const {
