@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 #include <string>
+#include <vector>
 
 #include "unit/kernels/sample_matrix.hpp"
 #include "unit/kernels/tables.hpp"
@@ -42,6 +43,25 @@ TEST_CASE("8-bit products of many rows have the bits of single ones") {
           CHECK(!std::memcmp(y.get(), single.get(), y.size * sizeof(float)));
         }
       }
+    }
+  }
+}
+
+TEST_CASE("AVX-512 gives the same 8-bit products with and without VNNI") {
+  const std::vector<const KernelTable*> tables = test::runnable_tables();
+  const auto runs = [&](const KernelTable* table) { return std::find(tables.begin(), tables.end(), table) != tables.end(); };
+  if (!avx512_vnni_table() || !runs(avx512_vnni_table())) return;
+  Rng rng(16);
+  constexpr std::int64_t kRows = 19, kM = 25, kCols = 768;
+  for (int format = 0; format < kFormats; ++format) {
+    if (!avx512_table()->matmul_q8[format]) continue;
+    const SampleMatrix w(StorageFormat(format), kRows, kCols, rng);
+    const SampleQuantised x(test::random_floats(kM * kCols, rng), kM, kCols);
+    for (const std::int64_t m : {std::int64_t(1), kM}) {
+      const Exact<float> plain(std::size_t(m * kRows)), vnni(std::size_t(m * kRows));
+      avx512_table()->matmul_q8[format](w.view(), 0, kRows, x.view(), m, plain.get(), kRows);
+      avx512_vnni_table()->matmul_q8[format](w.view(), 0, kRows, x.view(), m, vnni.get(), kRows);
+      CHECK(same_bits(plain, vnni));
     }
   }
 }
