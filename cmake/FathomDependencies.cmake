@@ -69,16 +69,17 @@ add_library(fathom_dep::eigen INTERFACE IMPORTED)
 target_link_libraries(fathom_dep::eigen INTERFACE Eigen3::Eigen)
 target_compile_definitions(fathom_dep::eigen INTERFACE EIGEN_MPL2_ONLY)
 
-# fmt: headers only, as Debian's compiled one is a shared library that ours would then need at run time
-find_package(fmt 9 CONFIG QUIET)
-if(NOT TARGET fmt::fmt-header-only)
-  find_package(fmt 10 CONFIG QUIET) # a fmt package only answers to its own major version
+# fmt: compiled once, as its headers alone would be compiled into every file; what Debian has compiled is a shared library
+if(_fathom_prefix AND EXISTS "${_fathom_prefix}/lib/libfmt.a")
+  _fathom_static_library(fmt libfmt.a fmt/core.h "fmt 9")
+else()
+  find_package(fmt CONFIG QUIET)
+  if(NOT TARGET fmt::fmt)
+    _fathom_missing("fmt")
+  endif()
+  add_library(fathom_dep::fmt INTERFACE IMPORTED)
+  target_link_libraries(fathom_dep::fmt INTERFACE fmt::fmt)
 endif()
-if(NOT TARGET fmt::fmt-header-only)
-  _fathom_missing("fmt 9 or 10")
-endif()
-add_library(fathom_dep::fmt INTERFACE IMPORTED)
-target_link_libraries(fathom_dep::fmt INTERFACE fmt::fmt-header-only)
 
 # simdjson: what the system may have is a shared library, good enough where there is no prefix
 if(_fathom_prefix AND EXISTS "${_fathom_prefix}/lib/libsimdjson.a")

@@ -12,7 +12,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 say() { echo "dependencies: $*" >&2; }
 die() { say "$*"; exit 1; }
 
-packages=(g++ cmake ninja-build dpkg-dev ccache libeigen3-dev libfmt-dev libutf8proc-dev libpcre2-dev libcli11-dev nlohmann-json3-dev
+packages=(g++ cmake ninja-build dpkg-dev ccache libeigen3-dev libutf8proc-dev libpcre2-dev libcli11-dev nlohmann-json3-dev
   python3 python3-pip)
 for option in "$@"; do
   case $option in
@@ -49,14 +49,15 @@ fi
 # A change of any of these makes another prefix, so that a build made with older settings is never taken for a newer one.
 onednn_version=3.7.2 onednn_suite=trixie
 simdjson_version=3.0.1 simdjson_suite=bookworm
+fmt_version=9.1.0 fmt_suite=bookworm
 cxx=${CXX:-g++} cc=${CC:-gcc}
 flags="-fPIC -ffunction-sections -fdata-sections -DNDEBUG"
 arch=$(uname -m)
 with_onednn=no
 [[ $arch == x86_64 ]] && with_onednn=yes # its ukernels exist only there
-recipe=$( { echo 1 "$onednn_suite $simdjson_suite $flags"; "$cxx" --version | head -n 1; cat "$here"/onednn/*; } | sha256sum | cut -c 1-8)
+recipe=$( { echo 2 "$onednn_suite $simdjson_suite $fmt_suite $flags"; "$cxx" --version | head -n 1; cat "$here"/onednn/*; } | sha256sum | cut -c 1-8)
 compiler=$("$cxx" -dumpfullversion 2>/dev/null || "$cxx" -dumpversion)
-key=onednn$onednn_version-simdjson$simdjson_version-$(basename "$cxx")$compiler-$arch-$recipe
+key=onednn$onednn_version-simdjson$simdjson_version-fmt$fmt_version-$(basename "$cxx")$compiler-$arch-$recipe
 [[ $with_onednn == yes ]] || key=simdjson${key#*-simdjson}
 
 prefix=${FATHOM_DEPS_PREFIX:-${XDG_CACHE_HOME:-$HOME/.cache}/fathom/deps/$key}
@@ -121,6 +122,15 @@ build_simdjson() {
   cp "$source/LICENSE" "$stage/licenses/simdjson"
 }
 
+build_fmt() {
+  fetch $fmt_suite fmtlib $fmt_version
+  say "building fmt"
+  quietly "${cxx_command[@]}" -std=c++17 -O2 $flags -I"$source/include" -c "$source/src/format.cc" -o "$work/fmt.o"
+  quietly ar rcs "$stage/lib/libfmt.a" "$work/fmt.o"
+  cp -r "$source/include/fmt" "$stage/include/"
+  cp "$source/LICENSE.rst" "$stage/licenses/fmt"
+}
+
 build_onednn() {
   fetch $onednn_suite onednn $onednn_version
   say "building oneDNN's ukernels (a minute or two)"
@@ -178,6 +188,7 @@ build_utf8proc() {
 }
 
 build_simdjson
+build_fmt
 build_pcre2
 build_utf8proc
 [[ $with_onednn == yes ]] && build_onednn
@@ -185,6 +196,7 @@ build_utf8proc
 {
   echo "$key"
   echo "simdjson $simdjson_version from Debian $simdjson_suite"
+  echo "fmt $fmt_version from Debian $fmt_suite"
   [[ $with_onednn == yes ]] && echo "onednn $onednn_version from Debian $onednn_suite, ukernel C functions only"
   echo "flags $flags"
 } > "$stage/$marker"

@@ -1,4 +1,4 @@
-#include "fathom/error.hpp"
+#include "base/error.hpp"
 
 namespace fathom {
 
@@ -18,6 +18,10 @@ const char* status_name(Status status) noexcept {
     case Status::internal: return "internal";
   }
   return "unknown";
+}
+
+void fail_formatted(Status status, fmt::string_view format, fmt::format_args args) {
+  throw Error(status, fmt::vformat(format, args));
 }
 
 }  // namespace fathom
