@@ -1,6 +1,7 @@
 // A point in time at which work should pause, and a flag with which another thread asks it to.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -17,7 +18,7 @@ class Deadline {
     Deadline deadline;
     if (budget_us > 0) {
       deadline.limited_ = true;
-      deadline.end_ = Clock::now() + std::chrono::microseconds(budget_us);
+      deadline.end_ = Clock::now() + std::chrono::microseconds(std::min(budget_us, kLongestBudgetUs));
     }
     return deadline;
   }
@@ -30,6 +31,9 @@ class Deadline {
   }
 
  private:
+  // Ten years: what is longer would overflow the clock's nanoseconds.
+  static constexpr std::int64_t kLongestBudgetUs = std::int64_t{3650} * 24 * 3600 * 1'000'000;
+
   bool limited_ = false;
   Clock::time_point end_{};
 };
