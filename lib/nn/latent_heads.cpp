@@ -76,7 +76,8 @@ LatentHeads LatentHeads::split(const LatentShape& shape, const WeightView& k_b, 
 
 std::size_t LatentHeads::scratch_bytes(std::int64_t max_rows) const noexcept {
   const std::size_t tile = std::size_t(kTileRows * shape_.kv_lora_rank) * sizeof(float);
-  return std::max({tile, quantised_bytes(max_rows, shape_.kv_lora_rank), quantised_bytes(max_rows, shape_.nope_dim)});
+  const std::size_t key_row = std::size_t(shape_.nope_dim) * sizeof(float);  // of the split form, while it is turned
+  return std::max({tile, key_row, quantised_bytes(max_rows, shape_.kv_lora_rank), quantised_bytes(max_rows, shape_.nope_dim)});
 }
 
 void LatentHeads::absorb_query(const kernels::KernelTable& kernels, std::int64_t head, const float* q, std::int64_t q_stride,

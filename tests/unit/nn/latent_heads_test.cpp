@@ -1,0 +1,210 @@
+#include "nn/latent_heads.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "unit/kernels/sample_matrix.hpp"
+#include "unit/kernels/tables.hpp"
+
+using namespace fathom;
+using nn::LatentHeads;
+using nn::LatentShape;
+using test::Exact;
+using test::SampleMatrix;
+
+namespace {
+
+WeightView view_of(const SampleMatrix& sample) { return {sample.format(), sample.rows(), sample.cols(), sample.view()}; }
+
+// W_UK and W_UV of every head in one of the two stored forms, with the values they decode to.
+struct Heads {
+  Heads(const LatentShape& s, StorageFormat format, bool split, Rng& rng)
+      : shape(s),
+        is_split(split),
+        first(format, split ? s.heads * s.kv_lora_rank : s.heads * (s.nope_dim + s.value_dim),
+              split ? s.nope_dim : s.kv_lora_rank, rng),
+        second(format, s.heads * s.value_dim, s.kv_lora_rank, rng),
+        heads(split ? LatentHeads::split(s, view_of(first), view_of(second)) : LatentHeads::joined(s, view_of(first))) {}
+
+  double w_uk(std::int64_t head, std::int64_t i, std::int64_t c) const {
+    if (is_split) return first.value(head * shape.kv_lora_rank + c, i);
+    return first.value(head * (shape.nope_dim + shape.value_dim) + i, c);
+  }
+  double w_uv(std::int64_t head, std::int64_t i, std::int64_t c) const {
+    if (is_split) return second.value(head * shape.value_dim + i, c);
+    return first.value(head * (shape.nope_dim + shape.value_dim) + shape.nope_dim + i, c);
+  }
+
+  LatentShape shape;
+  bool is_split;
+  SampleMatrix first, second;
+  LatentHeads heads;
+};
+
+struct Case {
+  StorageFormat format;
+  LatentShape shape;
+};
+const Case kCases[] = {
+    {StorageFormat::f32, {3, 40, 24, 16, 20}},   {StorageFormat::bf16, {3, 40, 24, 16, 20}},
+    {StorageFormat::f16, {2, 64, 32, 8, 32}},    {StorageFormat::q8_0, {3, 64, 32, 16, 32}},
+    {StorageFormat::q5_0, {2, 96, 64, 16, 48}},  {StorageFormat::q4_k, {1, 256, 256, 16, 8}},
+    {StorageFormat::mxfp4, {2, 64, 32, 16, 32}},
+};
+
+// The largest error of a stored product of n terms: F32 rounding, and half a step of 1/127 of the largest activation where
+// activations are rounded to 8 bits.
+double allowed(double magnitude, double weight_sum, double largest, std::int64_t n, bool rounds) {
+  return double(n + 32) * 0x1p-23 * magnitude + (rounds ? weight_sum * largest / 254.0 * 1.01 : 0.0);
+}
+
+template <typename Body>
+void for_every_case(Body body) {
+  for (const kernels::KernelTable* table : test::runnable_tables()) {
+    for (const Case& c : kCases) {
+      for (const bool split : {false, true}) {
+        CAPTURE(table->name);
+        CAPTURE(storage_layout(c.format).name);
+        CAPTURE(split);
+        Rng rng(8);
+        body(*table, Heads(c.shape, c.format, split, rng), table->matmul_f32[int(c.format)] == nullptr, rng);
+      }
+    }
+  }
+}
+
+double largest_of(const float* x, std::int64_t n) {
+  double largest = 0.0;
+  for (std::int64_t i = 0; i < n; ++i) largest = std::max(largest, std::fabs(double(x[i])));
+  return largest;
+}
+
+}  // namespace
+
+TEST_CASE("absorbing a query multiplies it by the transposed key projection of its head") {
+  for_every_case([](const kernels::KernelTable& table, const Heads& h, bool quantised, Rng& rng) {
+    const LatentShape& s = h.shape;
+    for (const std::int64_t rows : {1, 5, 8}) {
+      const Exact<float> q = test::random_floats(std::size_t(rows * s.nope_dim), rng);
+      const Exact<std::byte> scratch(h.heads.scratch_bytes(rows));
+      for (std::int64_t head = 0; head < s.heads; ++head) {
+        Exact<float> y(std::size_t(rows * s.kv_lora_rank));
+        h.heads.absorb_query(table, head, q.get(), s.nope_dim, rows, y.get(), s.kv_lora_rank, {scratch.get(), scratch.size});
+        bool close = true;
+        for (std::int64_t r = 0; r < rows; ++r) {
+          const float* x = q.get() + r * s.nope_dim;
+          for (std::int64_t c = 0; c < s.kv_lora_rank; ++c) {
+            double expected = 0.0, magnitude = 0.0, weights = 0.0;
+            for (std::int64_t i = 0; i < s.nope_dim; ++i) {
+              expected += h.w_uk(head, i, c) * double(x[i]);
+              magnitude += std::fabs(h.w_uk(head, i, c) * double(x[i]));
+              weights += std::fabs(h.w_uk(head, i, c));
+            }
+            const double off = std::fabs(double(y[std::size_t(r * s.kv_lora_rank + c)]) - expected);
+            close &= off <= allowed(magnitude, weights, largest_of(x, s.nope_dim), s.nope_dim, quantised && h.is_split);
+          }
+        }
+        CHECK(close);
+      }
+    }
+  });
+}
+
+TEST_CASE("expanding a value multiplies the attended latent by the value projection of its head") {
+  for_every_case([](const kernels::KernelTable& table, const Heads& h, bool quantised, Rng& rng) {
+    const LatentShape& s = h.shape;
+    for (const std::int64_t rows : {1, 7}) {
+      const Exact<float> u = test::random_floats(std::size_t(rows * s.kv_lora_rank), rng);
+      const Exact<std::byte> scratch(h.heads.scratch_bytes(rows));
+      for (std::int64_t head = 0; head < s.heads; ++head) {
+        Exact<float> y(std::size_t(rows * s.value_dim));
+        h.heads.expand_value(table, head, u.get(), s.kv_lora_rank, rows, y.get(), s.value_dim, {scratch.get(), scratch.size});
+        bool close = true;
+        for (std::int64_t r = 0; r < rows; ++r) {
+          const float* x = u.get() + r * s.kv_lora_rank;
+          for (std::int64_t i = 0; i < s.value_dim; ++i) {
+            double expected = 0.0, magnitude = 0.0, weights = 0.0;
+            for (std::int64_t c = 0; c < s.kv_lora_rank; ++c) {
+              expected += h.w_uv(head, i, c) * double(x[c]);
+              magnitude += std::fabs(h.w_uv(head, i, c) * double(x[c]));
+              weights += std::fabs(h.w_uv(head, i, c));
+            }
+            const double off = std::fabs(double(y[std::size_t(r * s.value_dim + i)]) - expected);
+            close &= off <= allowed(magnitude, weights, largest_of(x, s.kv_lora_rank), s.kv_lora_rank, quantised);
+          }
+        }
+        CHECK(close);
+      }
+    }
+  });
+}
+
+// (W_UK^T q) . c = q . (W_UK c): what makes attention on latents the same as attention on keys.
+TEST_CASE("a score on the latent is the score on the expanded key") {
+  for_every_case([](const kernels::KernelTable& table, const Heads& h, bool quantised, Rng& rng) {
+    const LatentShape& s = h.shape;
+    const Exact<float> q = test::random_floats(std::size_t(s.nope_dim), rng),
+                       latent = test::random_floats(std::size_t(s.kv_lora_rank), rng);
+    const Exact<std::byte> scratch(h.heads.scratch_bytes(1));
+    for (std::int64_t head = 0; head < s.heads; ++head) {
+      Exact<float> absorbed(std::size_t(s.kv_lora_rank));
+      h.heads.absorb_query(table, head, q.get(), s.nope_dim, 1, absorbed.get(), s.kv_lora_rank, {scratch.get(), scratch.size});
+      double on_latent = 0.0, on_key = 0.0, magnitude = 0.0, weights = 0.0;
+      for (std::int64_t c = 0; c < s.kv_lora_rank; ++c)
+        on_latent += double(absorbed[std::size_t(c)]) * double(latent[std::size_t(c)]);
+      for (std::int64_t i = 0; i < s.nope_dim; ++i) {
+        double key = 0.0;
+        for (std::int64_t c = 0; c < s.kv_lora_rank; ++c) {
+          const double term = h.w_uk(head, i, c) * double(latent[std::size_t(c)]);
+          key += term;
+          magnitude += std::fabs(term * double(q[std::size_t(i)]));
+          weights += std::fabs(term);
+        }
+        on_key += double(q[std::size_t(i)]) * key;
+      }
+      CHECK(std::fabs(on_latent - on_key) <=
+            allowed(magnitude, weights, largest_of(q.get(), s.nope_dim), s.nope_dim, quantised && h.is_split));
+    }
+  });
+}
+
+TEST_CASE("decoding gives both projections of a head in F32, keys as rows of latents") {
+  for_every_case([](const kernels::KernelTable& table, const Heads& h, bool, Rng&) {
+    const LatentShape& s = h.shape;
+    const Exact<std::byte> scratch(h.heads.scratch_bytes(1));
+    for (std::int64_t head = 0; head < s.heads; ++head) {
+      Exact<float> w_uk(std::size_t(s.nope_dim * s.kv_lora_rank)), w_uv(std::size_t(s.value_dim * s.kv_lora_rank));
+      h.heads.decode(table, head, w_uk.get(), w_uv.get(), {scratch.get(), scratch.size});
+      // A code times its factor, plus an offset: two roundings at most where a table contracts them differently.
+      const auto same = [](float found, double expected, double offset) {
+        return std::fabs(double(found) - expected) <= 4 * 0x1p-24 * (std::fabs(expected) + 2 * std::fabs(offset));
+      };
+      bool keys = true, values = true;
+      for (std::int64_t c = 0; c < s.kv_lora_rank; ++c) {
+        for (std::int64_t i = 0; i < s.nope_dim; ++i) {
+          const float offset = h.is_split ? h.first.offset(head * s.kv_lora_rank + c, i)
+                                          : h.first.offset(head * (s.nope_dim + s.value_dim) + i, c);
+          keys &= same(w_uk[std::size_t(i * s.kv_lora_rank + c)], h.w_uk(head, i, c), offset);
+        }
+        for (std::int64_t i = 0; i < s.value_dim; ++i) {
+          const float offset = h.is_split ? h.second.offset(head * s.value_dim + i, c)
+                                          : h.first.offset(head * (s.nope_dim + s.value_dim) + s.nope_dim + i, c);
+          values &= same(w_uv[std::size_t(i * s.kv_lora_rank + c)], h.w_uv(head, i, c), offset);
+        }
+      }
+      CHECK(keys);
+      CHECK(values);
+    }
+  });
+}
+
+TEST_CASE("one row's scratch is enough to decode a head whose key rows are long") {
+  Rng rng(9);
+  const LatentShape shape{1, 8, 2048, 16, 8};
+  const Heads h(shape, StorageFormat::f32, true, rng);
+  const Exact<std::byte> scratch(h.heads.scratch_bytes(1));
+  CHECK(scratch.size >= 2048 * sizeof(float));
+}
