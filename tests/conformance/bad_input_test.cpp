@@ -234,8 +234,8 @@ TEST_CASE("a configuration that lacks what every model needs is refused by the k
     bad.remove_key(key);
     check_names(stage.refused(bad), key);
   }
-  for (const std::string key : {"kv_lora_rank", "qk_nope_head_dim", "qk_rope_head_dim", "v_head_dim", "n_routed_experts",
-                                "num_experts_per_tok", "moe_intermediate_size"}) {
+  for (const std::string key :
+       {"kv_lora_rank", "qk_nope_head_dim", "qk_rope_head_dim", "v_head_dim", "num_experts_per_tok", "moe_intermediate_size"}) {
     EditableCheckpoint bad("deepseek-v3");
     bad.remove_key(key);
     check_names(stage.refused(bad), key);
@@ -263,19 +263,21 @@ TEST_CASE("sizes that cannot be are refused by the key before anything is alloca
         INFO("message: ", error.message());
         CHECK((error.status() == Status::corrupt_file || error.status() == Status::unsupported ||
                error.status() == Status::not_found));
-        CHECK((contains(error.message(), key) || contains(error.message(), "model.")));
+        // Some are named in words, and some sizes are possible but contradict a tensor, which is then named.
+        CHECK((contains(error.message(), key) || contains(error.message(), "number of experts") ||
+               contains(error.message(), "model.")));
       }
     }
   }
 }
 
-TEST_CASE("a configuration that is no JSON object is refused by the file's name") {
+TEST_CASE("a configuration that is no JSON object is refused by the checkpoint's name") {
   Stage stage;
   for (const std::string text : {"", "{", "[]", "null", "\xff\xfe", "{\"a\":1} trailing"}) {
     INFO("config: ", text);
     EditableCheckpoint bad("llama-linear");
     bad.config = text;
-    check_names(stage.refused(bad), "config.json");
+    check_names(stage.refused(bad), "/models/bad");
   }
   EditableCheckpoint deep("llama-linear");
   deep.config = std::string(100000, '[');
