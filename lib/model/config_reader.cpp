@@ -36,7 +36,9 @@ void ConfigReader::wrong(std::string_view key, std::string_view expected) const 
 
 std::int64_t ConfigReader::integer(std::string_view key) const {
   const auto found = scalar(value(key)).as_int();
-  if (!found) wrong(key, "an integer");
+  // Far above any size, far below what could overflow where two are added before they are validated.
+  constexpr std::int64_t kLargest = std::int64_t{1} << 48;
+  if (!found || *found < -kLargest || *found > kLargest) wrong(key, "an integer that could be a size");
   return *found;
 }
 std::int64_t ConfigReader::integer(std::string_view key, std::int64_t otherwise) const {

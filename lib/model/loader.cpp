@@ -1,5 +1,7 @@
 #include "model/loader.hpp"
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <cstring>
 #include <optional>
@@ -267,8 +269,10 @@ void Loader::load_experts(std::int64_t layer, ExpertWeights& out) {
   const Config& c = config_;
   out.router = linear(Role::router, layer, c.router.experts, c.hidden_size, c.expert_bias);
   if (c.correction_bias) {
-    // Written by every V3 checkpoint; conversions of related models may leave a bias of zeros out.
-    out.correction_bias = optional_vector(name(Role::correction_bias, layer), c.router.experts);
+    // Written by every V3 checkpoint; GGUF conversions of related models leave a bias of zeros out.
+    const std::string bias = name(Role::correction_bias, layer);
+    const bool optional = checkpoint_.container == io::Container::gguf;
+    out.correction_bias = optional ? optional_vector(bias, c.router.experts) : vector(bias, c.router.experts);
   }
   if (c.expert_bias) {
     load_experts_gpt_oss(layer, out.store);
