@@ -1,15 +1,6 @@
 #include "model/network.hpp"
 
-#include "kernels/select.hpp"
-
 namespace fathom::model {
-
-Engine::Engine(int isa_level, bool invariant_)
-    : kernels(kernels::select_table(isa_level)), invariant(invariant_), native(make_native_backend(kernels)) {
-  // Generated code needs an instruction set that the limit may forbid; below AVX-512 the native kernels do it all.
-  constexpr int kAvx512 = 2;
-  if (!invariant && isa_level >= kAvx512) onednn = make_onednn_backend(kernels);
-}
 
 nn::KvCacheShape Network::cache_shape(StorageFormat format) const {
   return {format, std::vector<std::int64_t>(std::size_t(config.num_hidden_layers), config.cache_width())};

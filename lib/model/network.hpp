@@ -4,25 +4,13 @@
 #include <memory>
 #include <vector>
 
-#include "backend/gemm_backend.hpp"
-#include "kernels/kernel_table.hpp"
+#include "backend/select.hpp"
 #include "model/config.hpp"
 #include "model/plan.hpp"
 #include "model/weights.hpp"
 #include "nn/kv_cache.hpp"
 
 namespace fathom::model {
-
-// The instruction set in use and who multiplies with it. One a runtime.
-struct Engine {
-  // `isa_level` has the order of fathom::Isa. `invariant`: the same kernels whatever the row count.
-  Engine(int isa_level, bool invariant);
-
-  const kernels::KernelTable& kernels;
-  bool invariant;
-  std::unique_ptr<GemmBackend> native;
-  std::unique_ptr<GemmBackend> onednn;  // null when invariant, or when there is none
-};
 
 struct Network {
   std::shared_ptr<const Engine> engine;

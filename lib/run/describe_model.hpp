@@ -13,6 +13,5 @@ struct Checkpoint;
 namespace fathom {
 
 ModelInfo describe_model(const io::Checkpoint& checkpoint, const model::Config& config);
-std::string chat_format_of(const Tokenizer& tokenizer);
 
 }  // namespace fathom

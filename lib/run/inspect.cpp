@@ -4,11 +4,10 @@
 #include "model/open_model.hpp"
 #include "run/describe_model.hpp"
 #include "run/runtime_impl.hpp"
-#include "run/tokenizer_open.hpp"
+#include "run/tokenizer_impl.hpp"
+#include "text/open_tokenizer.hpp"
 
 namespace fathom {
-
-std::string chat_format_of(const Tokenizer& tokenizer) { return chat_format(tokenizer); }
 
 ModelInfo describe_model(const io::Checkpoint& checkpoint, const model::Config& config) {
   ModelInfo info;
@@ -40,10 +39,10 @@ Inspection inspect(const Runtime& runtime, const std::string& path) {
     out.info.parameters += tensor.values();
     out.info.weight_bytes += std::int64_t(tensor.bytes);
   }
-  out.info.has_tokenizer = has_tokenizer(header.checkpoint);
+  out.info.has_tokenizer = text::has_tokenizer(header.checkpoint);
   if (out.info.has_tokenizer) {
     try {
-      out.info.chat_format = chat_format(open_tokenizer(header.checkpoint));
+      out.info.chat_format = chat_format(Tokenizer(std::make_shared<Tokenizer::Impl>(text::open_tokenizer(header.checkpoint))));
     } catch (const Error& error) {
       out.info.has_tokenizer = false;
       if (out.runs) out.reason = error.message();

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.hpp"
+#include "fathom/chat.hpp"
 #include "model/open_model.hpp"
 #include "model/workspace.hpp"
 #include "nn/kv_cache.hpp"
@@ -10,8 +11,8 @@
 #include "run/model_impl.hpp"
 #include "run/session_defaults.hpp"
 #include "run/tokenizer_impl.hpp"
-#include "run/tokenizer_open.hpp"
 #include "text/chat.hpp"
+#include "text/open_tokenizer.hpp"
 
 namespace fathom {
 namespace {
@@ -66,10 +67,10 @@ Model Model::open(const Runtime& runtime, const std::string& path, const ModelOp
   impl->info.weight_bytes = opened.weight_bytes;
   impl->info.automatic_cache =
       impl->network->automatic_cache_format() == StorageFormat::f32 ? CacheFormat::f32 : CacheFormat::f16;
-  if (has_tokenizer(opened.checkpoint)) {
-    impl->tokenizer = open_tokenizer(opened.checkpoint);
+  if (text::has_tokenizer(opened.checkpoint)) {
+    impl->tokenizer = Tokenizer(std::make_shared<Tokenizer::Impl>(text::open_tokenizer(opened.checkpoint)));
     impl->info.has_tokenizer = true;
-    impl->info.chat_format = chat_format_of(*impl->tokenizer);
+    impl->info.chat_format = chat_format(*impl->tokenizer);
   }
   impl->stop_tokens = collect_stop_tokens(opened.checkpoint, impl->tokenizer);
   return Model(std::move(impl));

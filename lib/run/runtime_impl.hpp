@@ -19,7 +19,7 @@ struct Runtime::Impl {
   TaskSystem* tasks = nullptr;
   std::unique_ptr<TaskSystem> own_tasks;
   Isa isa = Isa::scalar;
-  std::shared_ptr<const model::Engine> engine;
+  std::shared_ptr<const Engine> engine;
 };
 
 }  // namespace fathom

@@ -1,32 +1,13 @@
 #include "fathom/tokenizer.hpp"
 
-#include "base/error.hpp"
-#include "io/open.hpp"
 #include "run/runtime_impl.hpp"
 #include "run/tokenizer_impl.hpp"
-#include "run/tokenizer_open.hpp"
+#include "text/open_tokenizer.hpp"
 
 namespace fathom {
 
-bool has_tokenizer(const io::Checkpoint& checkpoint) {
-  if (checkpoint.container == io::Container::gguf) return checkpoint.config.has("tokenizer.ggml.model");
-  return !checkpoint.tokenizer.is_null();
-}
-
-Tokenizer open_tokenizer(const io::Checkpoint& checkpoint) {
-  auto impl = std::make_shared<Tokenizer::Impl>();
-  if (!has_tokenizer(checkpoint)) {
-    fail(Status::not_found, "{}: {}, so there is no text, only token ids", checkpoint.path,
-         checkpoint.container == io::Container::gguf ? "the file holds no tokenizer" : "the folder has no tokenizer.json");
-  }
-  impl->tokenizer = checkpoint.container == io::Container::gguf
-                        ? text::Tokenizer::from_gguf(checkpoint.config, checkpoint.path)
-                        : text::Tokenizer::from_huggingface(checkpoint.tokenizer, checkpoint.tokenizer_config, checkpoint.path);
-  return Tokenizer(std::move(impl));
-}
-
 Tokenizer Tokenizer::open(const Runtime& runtime, const std::string& path) {
-  return open_tokenizer(io::open_checkpoint(*runtime.impl()->files, path, io::Want::text));
+  return Tokenizer(std::make_shared<Impl>(text::open_tokenizer(*runtime.impl()->files, path)));
 }
 
 std::vector<TokenId> Tokenizer::encode(std::string_view text, const EncodeOptions& options) const {

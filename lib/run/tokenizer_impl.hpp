@@ -9,6 +9,7 @@
 namespace fathom {
 
 struct Tokenizer::Impl {
+  explicit Impl(std::unique_ptr<text::Tokenizer> inner) : tokenizer(std::move(inner)) {}
   std::unique_ptr<text::Tokenizer> tokenizer;
 };
 
