@@ -3,7 +3,9 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <map>
 #include <string>
+#include <utility>
 
 #include "conformance/checks.hpp"
 #include "conformance/wide_model.hpp"
@@ -62,6 +64,14 @@ GoldenPrompt golden_from(const ModelRun& run, const std::vector<TokenId>& prompt
   return golden;
 }
 
+// The wide model with one format throughout; made once, as several tests want it.
+const std::string& wide_file(StorageFormat format, bool dequantised) {
+  static std::map<std::pair<StorageFormat, bool>, std::string> files;
+  std::string& file = files[{format, dequantised}];
+  if (file.empty()) file = wide_model([format](std::string_view) { return format; }, dequantised).finish();
+  return file;
+}
+
 // A model in its storage formats and the same with those weights decoded to F32.
 class Twins {
  public:
@@ -69,7 +79,10 @@ class Twins {
     files_.put("/stored.gguf", wide_model(format_of, false).finish());
     files_.put("/decoded.gguf", wide_model(format_of, true).finish());
   }
-  explicit Twins(StorageFormat format) : Twins([format](std::string_view) { return format; }) {}
+  explicit Twins(StorageFormat format) {
+    files_.put("/stored.gguf", wide_file(format, false));
+    files_.put("/decoded.gguf", wide_file(format, true));
+  }
 
   void check(std::string_view isa, int prompt_length, const Tolerance& tolerance) {
     const Runtime runtime = make_runtime(2, isa, false, &files_);
@@ -135,7 +148,7 @@ TEST_CASE("quantised models give the same bits on one thread and on two") {
   const std::vector<TokenId> prompt = some_tokens(70);
   for (const StorageFormat format : kBlockFormats) {
     INFO("format ", std::string(storage_layout(format).name));
-    files.put("/model.gguf", wide_model([=](std::string_view) { return format; }, false).finish());
+    files.put("/model.gguf", wide_file(format, false));
     const Model one = Model::open(make_runtime(1, {}, false, &files), "/model.gguf");
     const Model two = Model::open(make_runtime(2, {}, false, &files), "/model.gguf");
     for (const Feeding& feeding : {kWholePrompt, kTokenByToken}) {
@@ -150,7 +163,7 @@ TEST_CASE("a quantised model's bits do not depend on chunks with the invariant o
   const Runtime runtime = make_runtime(2, {}, true, &files);
   for (const StorageFormat format : kBlockFormats) {
     INFO("format ", std::string(storage_layout(format).name));
-    files.put("/model.gguf", wide_model([=](std::string_view) { return format; }, false).finish());
+    files.put("/model.gguf", wide_file(format, false));
     const Model model = Model::open(runtime, "/model.gguf");
     const ModelRun whole = run_prompt(model, prompt, 8, kWholePrompt);
     for (const Feeding& feeding : {kTokenByToken, Feeding{"chunks of 7", 7}}) {

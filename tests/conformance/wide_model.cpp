@@ -12,7 +12,7 @@ namespace fathom::test {
 namespace {
 
 constexpr std::int64_t kLayers = 2, kHidden = 256, kHeads = 4, kRank = 256, kNope = 64, kRope = 32, kValue = 64;
-constexpr std::int64_t kDense = 512, kExpert = 256, kExperts = 8, kUsed = 3;
+constexpr std::int64_t kDense = 512, kExpert = 256, kExperts = 4, kUsed = 2;
 
 class Builder {
  public:
