@@ -166,7 +166,7 @@ TEST_CASE("a quantised model's bits do not depend on chunks with the invariant o
     files.put("/model.gguf", wide_file(format, false));
     const Model model = Model::open(runtime, "/model.gguf");
     const ModelRun whole = run_prompt(model, prompt, 8, kWholePrompt);
-    for (const Feeding& feeding : {kTokenByToken, Feeding{"chunks of 7", 7}}) {
+    for (const Feeding& feeding : {kTokenByToken, Feeding{"chunks of 7", 7, false, 0}}) {
       INFO("fed as ", feeding.name);
       check_same_bits(whole, run_prompt(model, prompt, 8, feeding));
     }

@@ -38,18 +38,19 @@ ModelRun run_prompt(const Model& model, std::span<const TokenId> prompt, std::in
   StepOptions step;
   step.max_new_tokens = 0;
   step.on_logits = LogitsRecorder{run};
+  step.budget_us = feeding.budget_us;
   const std::size_t piece = feeding.one_by_one ? 1 : prompt.size();
   for (std::size_t first = 0; first < prompt.size(); first += piece) {
     session.append(prompt.subspan(first, piece));
-    session.step(step);
+    while (run.positions() < std::int64_t(first + piece)) session.step(step);
     append_to(run.routes, session);
   }
-  if (generate > 0) {
-    step.max_new_tokens = generate;
-    session.step(step);
-    append_to(run.routes, session);
-    run.generated = session.take_tokens();
+  for (std::int64_t generated = 0; generated < generate;) {
+    step.max_new_tokens = generate - generated;
+    generated += session.step(step).new_tokens;
   }
+  append_to(run.routes, session);
+  run.generated = session.take_tokens();
   return run;
 }
 

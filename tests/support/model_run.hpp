@@ -14,11 +14,12 @@ namespace fathom::test {
 struct Feeding {
   std::string name;
   std::int32_t chunk_rows = 512;
-  bool one_by_one = false;  // append one token, step, append the next
+  bool one_by_one = false;     // append one token, step, append the next
+  std::int64_t budget_us = 0;  // of each step; 0: none. Steps are repeated until the work is done
 };
 
-inline const Feeding kWholePrompt{"whole prompt"};
-inline const Feeding kTokenByToken{"token by token", 512, true};
+inline const Feeding kWholePrompt{"whole prompt", 512, false, 0};
+inline const Feeding kTokenByToken{"token by token", 512, true, 0};
 
 struct ModelRun {
   std::int64_t vocab_size = 0;
