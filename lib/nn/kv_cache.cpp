@@ -20,7 +20,7 @@ std::int64_t KvCache::bytes_for(const KvCacheShape& shape, std::int64_t context_
 }
 
 KvCache::KvCache(const KvCacheShape& shape, std::int64_t context_length, Allocator& allocator)
-    : shape_(shape), context_length_(context_length), value_bytes_(storage_layout(shape.format).block_bytes) {
+    : allocator_(&allocator), shape_(shape), context_length_(context_length), value_bytes_(storage_layout(shape.format).block_bytes) {
   std::int64_t offset = 0;
   for (std::int64_t width : shape_.widths) {
     layer_offset_.push_back(offset);
@@ -28,11 +28,46 @@ KvCache::KvCache(const KvCacheShape& shape, std::int64_t context_length, Allocat
   }
   const std::int64_t pages = page_count(context_length);
   pages_.reserve(std::size_t(pages));
-  for (std::int64_t i = 0; i < pages; ++i) pages_.emplace_back(allocator, std::size_t(offset), MemoryPurpose::cache);
+  for (std::int64_t i = 0; i < pages; ++i) pages_.push_back(new_page(i, 0));
+}
+
+std::shared_ptr<Buffer> KvCache::new_page(std::int64_t index, std::int64_t rows) const {
+  auto page = std::make_shared<Buffer>(*allocator_, std::size_t(shape_.page_bytes()), MemoryPurpose::cache);
+  for (std::size_t layer = 0; rows > 0 && layer < layer_offset_.size(); ++layer) {
+    std::memcpy(page->data() + layer_offset_[layer], pages_[std::size_t(index)]->data() + layer_offset_[layer],
+                std::size_t(rows * shape_.widths[layer] * value_bytes_));
+  }
+  return page;
+}
+
+KvCache KvCache::fork(std::int64_t length) const {
+  KvCache copy;
+  copy.allocator_ = allocator_;
+  copy.shape_ = shape_;
+  copy.context_length_ = context_length_;
+  copy.value_bytes_ = value_bytes_;
+  copy.layer_offset_ = layer_offset_;
+  const std::int64_t whole = length / kPageRows;
+  copy.pages_.assign(pages_.begin(), pages_.begin() + whole);
+  for (std::int64_t i = whole; i < std::int64_t(pages_.size()); ++i) {
+    copy.pages_.push_back(new_page(i, i == whole ? length % kPageRows : 0));
+  }
+  return copy;
+}
+
+void KvCache::rewind(std::int64_t length) {
+  std::vector<std::shared_ptr<Buffer>> pages = pages_;
+  for (std::int64_t i = length / kPageRows; i < std::int64_t(pages.size()); ++i) {
+    // One use here and one in the copy of the list: nobody else can come by this page.
+    if (pages[std::size_t(i)].use_count() > 2) {
+      pages[std::size_t(i)] = new_page(i, i == length / kPageRows ? length % kPageRows : 0);
+    }
+  }
+  pages_ = std::move(pages);
 }
 
 std::byte* KvCache::row(int layer, std::int64_t position) const noexcept {
-  const Buffer& page = pages_[std::size_t(position / kPageRows)];
+  const Buffer& page = *pages_[std::size_t(position / kPageRows)];
   return page.data() + layer_offset_[std::size_t(layer)] + position % kPageRows * width(layer) * value_bytes_;
 }
 

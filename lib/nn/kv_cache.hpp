@@ -21,12 +21,19 @@ struct KvCacheShape {
 };
 
 // One sequence's cache. Pages are taken when it is made, so that filling it cannot fail; memory of untouched pages costs
-// nothing on systems that hand it out on first use.
+// nothing on systems that hand it out on first use. Forks share pages until one of them may write there.
 class KvCache {
  public:
   static constexpr std::int64_t kPageRows = 64;
 
   KvCache(const KvCacheShape& shape, std::int64_t context_length, Allocator& allocator);
+
+  // A cache with the same first `length` rows: full pages are shared, the one that `length` cuts is copied, the rest is new.
+  // Throws Error{out_of_memory}.
+  KvCache fork(std::int64_t length) const;
+  // Rows from `length` on will be written again: shared pages from there on become this cache's own, with the rows before
+  // `length` copied. Throws Error{out_of_memory}, and is then as it was.
+  void rewind(std::int64_t length);
 
   StorageFormat format() const noexcept { return shape_.format; }
   std::int64_t context_length() const noexcept { return context_length_; }
@@ -40,13 +47,17 @@ class KvCache {
   static std::int64_t bytes_for(const KvCacheShape& shape, std::int64_t context_length) noexcept;
 
  private:
+  KvCache() = default;
   std::byte* row(int layer, std::int64_t position) const noexcept;
+  // A page of this cache's own; the first `rows` rows of every layer as in page `index`.
+  std::shared_ptr<Buffer> new_page(std::int64_t index, std::int64_t rows) const;
 
+  Allocator* allocator_ = nullptr;
   KvCacheShape shape_;
   std::int64_t context_length_ = 0;
   std::int64_t value_bytes_ = 0;
   std::vector<std::int64_t> layer_offset_;  // of a layer's rows in a page, bytes
-  std::vector<Buffer> pages_;
+  std::vector<std::shared_ptr<Buffer>> pages_;
 };
 
 }  // namespace fathom::nn

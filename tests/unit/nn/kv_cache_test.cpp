@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cstring>
 #include <vector>
 
 #include "base/float_types.hpp"
@@ -90,4 +91,72 @@ TEST_CASE("a cache takes all its pages when it is made, and gives back those it 
   allocator.granted = 4;
   { const KvCache cache({StorageFormat::f32, {8}}, 200, allocator); }
   CHECK(allocator.released == 6);
+}
+
+namespace {
+
+// One layer, one column: a row is a number.
+float read_row(const KvCache& cache, std::int64_t position) {
+  float value = 0.0f;
+  const kernels::WeightRows page = cache.page(0, position / KvCache::kPageRows, 0, 1);
+  std::memcpy(&value, page.data + position % KvCache::kPageRows * page.row_bytes, sizeof value);
+  return value;
+}
+void write_rows(KvCache& cache, std::int64_t first, std::int64_t last, float offset) {
+  for (std::int64_t position = first; position < last; ++position) {
+    const float value = float(position) + offset;
+    cache.store(*kernels::scalar_table(), 0, position, &value);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("a fork has the rows before its length, and what either writes after it stays with that one") {
+  constexpr std::int64_t kContext = 300;
+  for (const std::int64_t length : {0, 1, 63, 64, 65, 128, 200, 300}) {
+    CAPTURE(length);
+    KvCache original({StorageFormat::f32, {1}}, kContext, heap_allocator());
+    write_rows(original, 0, kContext, 0.0f);
+    KvCache fork = original.fork(length);
+    write_rows(fork, length, kContext, 1000.0f);
+    write_rows(original, length, kContext, 5000.0f);
+    bool right = true;
+    for (std::int64_t position = 0; position < kContext; ++position) {
+      right &= read_row(fork, position) == float(position) + (position < length ? 0.0f : 1000.0f);
+      right &= read_row(original, position) == float(position) + (position < length ? 0.0f : 5000.0f);
+    }
+    CHECK(right);
+  }
+}
+
+TEST_CASE("a cache rewound into what it shares no longer shares it") {
+  constexpr std::int64_t kContext = 256;
+  KvCache original({StorageFormat::f32, {1}}, kContext, heap_allocator());
+  write_rows(original, 0, kContext, 0.0f);
+  KvCache fork = original.fork(200);
+  fork.rewind(70);
+  write_rows(fork, 70, kContext, 1000.0f);
+  bool right = true;
+  for (std::int64_t position = 0; position < kContext; ++position) {
+    right &= read_row(original, position) == float(position);
+    right &= read_row(fork, position) == float(position) + (position < 70 ? 0.0f : 1000.0f);
+  }
+  CHECK(right);
+}
+
+TEST_CASE("a rewind without memory for the copies changes nothing") {
+  NoMemory memory;
+  memory.granted = 1000;
+  KvCache original({StorageFormat::f32, {1}}, 256, memory);
+  write_rows(original, 0, 256, 0.0f);
+  KvCache fork = original.fork(256);
+  memory.granted = 1;
+  CHECK_THROWS_AS(fork.rewind(10), Error);
+  memory.granted = 0;
+  CHECK_THROWS_AS(original.fork(10), Error);
+  bool right = true;
+  for (std::int64_t position = 0; position < 256; ++position) {
+    right &= read_row(original, position) == float(position) && read_row(fork, position) == float(position);
+  }
+  CHECK(right);
 }
