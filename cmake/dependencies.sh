@@ -55,7 +55,7 @@ flags="-fPIC -ffunction-sections -fdata-sections -DNDEBUG"
 arch=$(uname -m)
 with_onednn=no
 [[ $arch == x86_64 ]] && with_onednn=yes # its ukernels exist only there
-recipe=$( { echo 2 "$onednn_suite $simdjson_suite $fmt_suite $flags"; "$cxx" --version | head -n 1; cat "$here"/onednn/*; } | sha256sum | cut -c 1-8)
+recipe=$( { echo 3 "$onednn_suite $simdjson_suite $fmt_suite $flags"; "$cxx" --version | head -n 1; cat "$here"/onednn/*; } | sha256sum | cut -c 1-8)
 compiler=$("$cxx" -dumpfullversion 2>/dev/null || "$cxx" -dumpversion)
 key=onednn$onednn_version-simdjson$simdjson_version-fmt$fmt_version-$(basename "$cxx")$compiler-$arch-$recipe
 [[ $with_onednn == yes ]] || key=simdjson${key#*-simdjson}
@@ -144,7 +144,8 @@ build_onednn() {
     -DDNNL_LIBRARY_TYPE=STATIC -DDNNL_CPU_RUNTIME=SEQ -DDNNL_GPU_RUNTIME=NONE -DDNNL_EXPERIMENTAL_UKERNEL=ON -DONEDNN_BUILD_GRAPH=OFF \
     -DDNNL_BUILD_TESTS=OFF -DDNNL_BUILD_EXAMPLES=OFF -DDNNL_BUILD_DOC=OFF -DDNNL_ENABLE_WORKLOAD=INFERENCE \
     -DDNNL_ENABLE_JIT_PROFILING=OFF -DDNNL_ENABLE_ITT_TASKS=OFF -DDNNL_ENABLE_PRIMITIVE_CACHE=OFF -DDNNL_ENABLE_CONCURRENT_EXEC=ON \
-    -DONEDNN_ENABLE_GEMM_KERNELS_ISA=NONE -DDNNL_VERBOSE=OFF -DDNNL_ARCH_OPT_FLAGS=
+    -DONEDNN_ENABLE_GEMM_KERNELS_ISA=NONE -DDNNL_VERBOSE=OFF -DDNNL_ARCH_OPT_FLAGS= \
+    -DDNNL_ENABLE_MAX_CPU_ISA=OFF -DDNNL_ENABLE_CPU_ISA_HINTS=OFF # they read the environment
   quietly cmake --build "$work/onednn"
   local archive
   archive=$(find "$work/onednn/src" -maxdepth 1 -name libdnnl.a)
