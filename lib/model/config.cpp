@@ -54,6 +54,12 @@ void validate_attention(const Config& c, const Checker& check) {
   check.that(c.rope.factor > 0.0 && std::isfinite(c.rope.factor), "the rope scaling factor is not a positive number");
   const bool needs_original = c.rope.scaling == nn::RopeScaling::llama3 || c.rope.scaling == nn::RopeScaling::yarn;
   check.that(!needs_original || c.rope.original_context > 0, "rope scaling lacks original_max_position_embeddings");
+  check.that(c.rope.beta_fast > 0.0, "beta_fast of the rope scaling is not above 0");
+  check.that(c.rope.beta_slow > 0.0, "beta_slow of the rope scaling is not above 0");
+  check.that(c.rope.low_freq_factor > 0.0, "low_freq_factor of the rope scaling is not above 0");
+  check.that(c.rope.high_freq_factor > c.rope.low_freq_factor, "high_freq_factor of the rope scaling is not above low_freq_factor");
+  check.that(std::isfinite(c.rope.cos_sin_factor) && c.rope.cos_sin_factor > 0.0f,
+             "the magnitude that rope scaling gives cos and sin is not a positive number");
   check.that(c.rope.frequency_divisors.empty() || std::int64_t(c.rope.frequency_divisors.size()) == c.rope.dims / 2,
              "the rope frequency factors are not one for each rotated pair");
   check.that(std::isfinite(c.softmax_scale) && c.softmax_scale > 0.0f, "the softmax scale is not a positive number");
@@ -92,6 +98,8 @@ void validate(const Config& c, std::string_view origin) {
     for (bool moe : c.moe_layer) any_dense |= !moe;
   }
   if (any_dense) check.in_range("intermediate_size", c.intermediate_size, 1, kMaxDim);
+  const bool clamps = c.activation == Activation::swiglu_oai;
+  check.that(!clamps || (std::isfinite(c.swiglu_limit) && c.swiglu_limit > 0.0f), "swiglu_limit is not a positive number");
 }
 
 std::vector<std::pair<std::string, std::string>> describe(const Config& c) {
