@@ -1,5 +1,6 @@
 #include "model/config_reader.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -7,8 +8,6 @@
 
 namespace fathom::model {
 namespace {
-
-const io::Value kNull;
 
 std::string config_origin(const io::Checkpoint& checkpoint) {
   return checkpoint.container == io::Container::gguf ? checkpoint.path : checkpoint.path + "/config.json";
@@ -19,9 +18,12 @@ std::string string_or_empty(const io::Value& value) {
   return text ? std::string(*text) : std::string();
 }
 
-// A per-layer number may be a scalar or an array; the first element stands for all (callers check where it matters).
+// GGUF writes some numbers once for each layer. Here they stand for one number, so all must be equal; else the array itself
+// is returned, which is no number.
 const io::Value& scalar(const io::Value& value) {
-  return value.is_array() && !value.array().empty() ? value.array().front() : value;
+  const io::Value::Array& layers = value.array();
+  const auto differs = [&](const io::Value& one) { return one.as_int() != layers.front().as_int(); };
+  return layers.empty() || std::any_of(layers.begin(), layers.end(), differs) ? value : layers.front();
 }
 
 }  // namespace
