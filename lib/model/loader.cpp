@@ -167,7 +167,8 @@ void Loader::attach_factors(const io::TensorInfo& tensor, WeightView& view) cons
 // The tensor's values as rows x cols, however many dimensions they are written in.
 WeightView Loader::view(const io::TensorInfo& tensor, std::int64_t rows, std::int64_t cols) const {
   const StorageLayout& layout = storage_layout(tensor.format);
-  if (!quant::find_format(tensor.format)) {
+  // 4-bit values by themselves lack their factors; gpt-oss keeps both in a form of its own (load_experts_gpt_oss).
+  if (!quant::find_format(tensor.format) || tensor.format == StorageFormat::f4_e2m1) {
     fail(Status::unsupported, "{} is stored as {}, which this version does not compute with", tensors_.describe(tensor),
          tensor.type_name);
   }
