@@ -66,7 +66,8 @@ struct BlockShape {
 // A unit is a key-value head with the query heads that share it, over as many rows as give about kQueryRows queries.
 auto grouped_query_shape(const Config& c) {
   const std::int64_t group = c.num_attention_heads / c.num_key_value_heads;
-  return [=](const RowSpan&) { return BlockShape{std::max<std::int64_t>(1, kQueryRows / group), c.num_key_value_heads}; };
+  const BlockShape shape{std::max<std::int64_t>(1, kQueryRows / group), c.num_key_value_heads};
+  return [shape](const RowSpan&) { return shape; };
 }
 
 std::int64_t attend_units(const Pass& pass, int) { return count_attention_units(pass, grouped_query_shape(pass.config())); }
