@@ -28,7 +28,7 @@ void Sampler::configure(const SamplingOptions& o) {
   check(std::isfinite(o.presence_penalty), "presence_penalty", o.presence_penalty, "a finite number");
   check(o.penalty_window >= 0, "penalty_window", o.penalty_window, "0 or more");
   options_ = o;
-  rng_ = Rng(o.seed);
+  restart();
 }
 
 void Sampler::penalise(std::span<const TokenId> history) noexcept {
@@ -48,8 +48,12 @@ void Sampler::penalise(std::span<const TokenId> history) noexcept {
 
 TokenId Sampler::likeliest() const noexcept {
   std::size_t best = 0;
-  for (std::size_t i = 1; i < usable_; ++i) {
-    if (logits_[i] > logits_[best]) best = i;
+  float top = -INFINITY;  // which a NaN never exceeds
+  for (std::size_t i = 0; i < usable_; ++i) {
+    if (logits_[i] > top) {
+      best = i;
+      top = logits_[i];
+    }
   }
   return TokenId(best);
 }

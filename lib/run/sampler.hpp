@@ -18,6 +18,8 @@ class Sampler {
 
   // Throws Error{invalid_argument} when an option is out of range. Restarts the random sequence at the seed.
   void configure(const SamplingOptions& options);
+  // The random sequence from its beginning.
+  void restart() noexcept { rng_ = Rng(options_.seed); }
   // `history`: the timeline so far, for the penalties.
   TokenId sample(std::span<const float> logits, std::span<const TokenId> history) noexcept;
 
