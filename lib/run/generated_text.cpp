@@ -17,9 +17,11 @@ bool GeneratedText::push(TokenId id) {
 
 bool GeneratedText::cut_at_stop_string() {
   std::size_t first = std::string::npos;
-  for (const std::string& stop : stop_strings_) first = std::min(first, pending_.find(stop));
+  for (const std::string& stop : stop_strings_) first = std::min(first, pending_.find(stop, settled_));
   if (first == std::string::npos) return false;
   pending_.resize(first);
+  stream_->reset();  // a character that only began behind the stop string is no text either
+  over_ = true;
   return true;
 }
 
@@ -28,7 +30,7 @@ bool GeneratedText::cut_at_stop_string() {
 std::size_t GeneratedText::held_back() const {
   std::size_t longest = 0;
   for (const std::string& stop : stop_strings_) {
-    for (std::size_t n = std::min(stop.size() - 1, pending_.size()); n > longest; --n) {
+    for (std::size_t n = std::min(stop.size() - 1, pending_.size() - settled_); n > longest; --n) {
       if (pending_.compare(pending_.size() - n, n, stop, 0, n) == 0) longest = n;
     }
   }
@@ -40,16 +42,23 @@ void GeneratedText::finish() {
   over_ = true;
 }
 
+void GeneratedText::resume() {
+  settled_ = pending_.size();
+  over_ = false;
+}
+
 std::string GeneratedText::take() {
   const std::size_t ready = over_ ? pending_.size() : pending_.size() - held_back();
   std::string out = pending_.substr(0, ready);
   pending_.erase(0, ready);
+  settled_ -= std::min(settled_, ready);
   return out;
 }
 
 void GeneratedText::reset() {
   if (stream_) stream_->reset();
   pending_.clear();
+  settled_ = 0;
   over_ = false;
 }
 

@@ -20,6 +20,8 @@ class GeneratedText {
   bool push(TokenId id);
   // The generation is over: what was held back is text after all.
   void finish();
+  // Generation goes on after finish(). What was not taken stays; stop strings are sought in what follows it.
+  void resume();
   // What is certain and was not taken yet.
   std::string take();
   void reset();
@@ -30,8 +32,9 @@ class GeneratedText {
 
   std::optional<text::Utf8Stream> stream_;
   std::vector<std::string> stop_strings_;
-  std::string pending_;  // decoded, not taken
-  bool over_ = false;    // nothing is held back any more
+  std::string pending_;      // decoded, not taken
+  std::size_t settled_ = 0;  // bytes of pending_ that an earlier generation left
+  bool over_ = false;        // nothing is held back any more
 };
 
 }  // namespace fathom
