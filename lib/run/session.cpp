@@ -56,6 +56,7 @@ struct Session::Impl {
         text(text_tokenizer(*model)),
         traces(options.trace_routes && model->info.experts > 0) {
     tokens.reserve(std::size_t(context));
+    new_tokens.reserve(std::size_t(context));
     if (traces) pass.trace_routes(*model->runtime->allocator);
     sampler.configure(options.sampling);
     set_stop(options.stop);
@@ -75,6 +76,7 @@ struct Session::Impl {
   }
 
   std::int64_t queued() const { return std::int64_t(tokens.size()) - computed; }
+  std::int64_t queued_appended() const { return queued() - (drawn >= computed); }
 
   // One run of the pass to its end; false when it paused.
   bool advance(const Deadline& deadline) { return pass.advance(*model->runtime->tasks, deadline, cancelled); }
@@ -152,8 +154,8 @@ bool Session::Impl::take_in_queue(const StepOptions& options, const Deadline& de
       if (!advance(deadline)) return false;
       computed += span.rows;
       result.prompt_tokens += span.rows - (drawn >= span.first_position && drawn < computed);
+      doing = Doing::head;  // before anything that may throw: the chunk is in the cache
       if (traces) keep_routes();
-      doing = Doing::head;
     }
     if (options.on_logits) {
       if (!report_logits(options, deadline)) return false;
@@ -207,7 +209,7 @@ void Session::append(std::span<const TokenId> added) {
   }
   if (added.empty()) return;
   s.tokens.insert(s.tokens.end(), added.begin(), added.end());
-  if (s.stopped != StopReason::none) s.text.reset();
+  if (s.stopped != StopReason::none) s.text.resume();
   s.stopped = StopReason::none;
 }
 
@@ -220,7 +222,7 @@ StepResult Session::step(const StepOptions& options) {
   const auto finish = [&](StopReason stop) {
     if (stop != StopReason::none && stop != StopReason::cancelled) s.text.finish();
     result.stop = stop;
-    result.queued_tokens = s.queued();
+    result.queued_tokens = s.queued_appended();
     result.longest_unit_us = s.pass.take_longest_unit_us();
     return result;
   };
@@ -238,7 +240,11 @@ StepResult Session::step(const StepOptions& options) {
 }
 
 std::string Session::take_text() { return impl_->text.take(); }
-std::vector<TokenId> Session::take_tokens() { return std::exchange(impl_->new_tokens, {}); }
+std::vector<TokenId> Session::take_tokens() {
+  std::vector<TokenId> taken = impl_->new_tokens;  // a copy: steps go on in the memory they have
+  impl_->new_tokens.clear();
+  return taken;
+}
 std::vector<Route> Session::take_routes() { return std::exchange(impl_->routes, {}); }
 
 std::span<const float> Session::logits() const {
@@ -261,6 +267,7 @@ void Session::reset() {
   s.new_tokens.clear();
   s.routes.clear();
   s.text.reset();
+  s.sampler.restart();
   s.stopped = StopReason::none;
   s.cancelled = false;
 }
