@@ -40,7 +40,7 @@ constexpr Expected kExpected[] = {
 TEST_CASE("formats have the block sizes of their definitions") {
   for (const Expected& expected : kExpected) {
     const StorageLayout& layout = storage_layout(expected.format);
-    CAPTURE(expected.name);
+    CAPTURE(std::string(expected.name));
     CHECK(layout.format == expected.format);
     CHECK(layout.name == expected.name);
     CHECK(layout.block_values == expected.block_values);

@@ -121,8 +121,8 @@ TEST_CASE("attention page by page is softmax over all visible keys") {
   constexpr double kTolerance = 2.0 * ((kKey + 16) * 0x1p-24 * 2 * kKey + 8 * 0x1p-22) + kPositions * 0x1p-24;
   for (const kernels::KernelTable* table : test::runnable_tables()) {
     for (const StorageFormat format : {StorageFormat::f32, StorageFormat::f16, StorageFormat::bf16}) {
-      CAPTURE(table->name);
-      CAPTURE(storage_layout(format).name);
+      CAPTURE(std::string(table->name));
+      CAPTURE(std::string(storage_layout(format).name));
       const Timeline timeline(*table, format, kPositions, kKey, kValue, 3);
       Rng rng(4);
       for (const std::int64_t rows : {1, 2, 7, 8, 33, 70}) {
@@ -156,8 +156,8 @@ TEST_CASE("a row's bits do not depend on the rows it shares a call with") {
   constexpr std::int64_t kKey = 40, kValue = 24, kPositions = 200;
   for (const kernels::KernelTable* table : test::runnable_tables()) {
     for (const StorageFormat format : {StorageFormat::f32, StorageFormat::f16, StorageFormat::bf16}) {
-      CAPTURE(table->name);
-      CAPTURE(storage_layout(format).name);
+      CAPTURE(std::string(table->name));
+      CAPTURE(std::string(storage_layout(format).name));
       const Timeline timeline(*table, format, kPositions, kKey, kValue, 5);
       Rng rng(6);
       for (std::int64_t rows = 1; rows <= 70; ++rows) {

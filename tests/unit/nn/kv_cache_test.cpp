@@ -45,8 +45,8 @@ TEST_CASE("rows come back narrowed to the cache's format, in every layer, over p
   constexpr std::int64_t kContext = 130;
   for (const kernels::KernelTable* table : test::runnable_tables()) {
     for (const StorageFormat format : {StorageFormat::f32, StorageFormat::f16, StorageFormat::bf16}) {
-      CAPTURE(table->name);
-      CAPTURE(storage_layout(format).name);
+      CAPTURE(std::string(table->name));
+      CAPTURE(std::string(storage_layout(format).name));
       KvCache cache({format, widths}, kContext, heap_allocator());
       for (int layer = 0; layer < 3; ++layer) {
         for (std::int64_t position = 0; position < kContext; ++position) {

@@ -66,8 +66,8 @@ void for_every_case(Body body) {
   for (const kernels::KernelTable* table : test::runnable_tables()) {
     for (const Case& c : kCases) {
       for (const bool split : {false, true}) {
-        CAPTURE(table->name);
-        CAPTURE(storage_layout(c.format).name);
+        CAPTURE(std::string(table->name));
+        CAPTURE(std::string(storage_layout(c.format).name));
         CAPTURE(split);
         Rng rng(8);
         body(*table, Heads(c.shape, c.format, split, rng), table->matmul_f32[int(c.format)] == nullptr, rng);

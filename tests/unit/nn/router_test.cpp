@@ -112,7 +112,7 @@ void check_valid(const RouterConfig& c, const Routed& routed) {
 
 TEST_CASE("every family's rule chooses and weighs as its paper says") {
   for (const Rule& rule : kRules) {
-    CAPTURE(rule.name);
+    CAPTURE(std::string(rule.name));
     Rng rng(11);
     for (int trial = 0; trial < 50; ++trial) {
       std::vector<float> logits(std::size_t(rule.config.experts)), bias;
@@ -174,7 +174,7 @@ TEST_CASE("logits that are not numbers still give distinct valid experts in asce
   constexpr float kNan = std::numeric_limits<float>::quiet_NaN(), kInf = std::numeric_limits<float>::infinity();
   Rng rng(5);
   for (const Rule& rule : kRules) {
-    CAPTURE(rule.name);
+    CAPTURE(std::string(rule.name));
     const std::size_t n = std::size_t(rule.config.experts);
     for (const float fill : {kNan, kInf, -kInf}) check_valid(rule.config, route(rule.config, std::vector<float>(n, fill), {}));
     for (int trial = 0; trial < 50; ++trial) {
