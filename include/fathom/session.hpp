@@ -80,6 +80,16 @@ class Session {
 
   // Forgets everything but the options; ready for a new text.
   void reset();
+  // Keeps the first `length` tokens and forgets the rest, and all output that was not taken. Throws Error{invalid_argument}
+  // when there are fewer, Error{out_of_memory} when it shares memory with a fork and there is none for its own; the session
+  // is then as it was.
+  void rewind(std::int64_t length);
+  // Makes `tokens` the timeline: what it shares with the present one from the beginning is kept, the rest is queued. Returns
+  // how many tokens were kept. Throws as rewind and append do; the session is then as it was.
+  std::int64_t sync(std::span<const TokenId> tokens);
+  // A second session that goes on from here with the same options: the cache so far is shared, not copied. Output that was
+  // not taken stays with this one. Throws Error{out_of_memory}.
+  Session fork() const;
   void set_sampling(const SamplingOptions& sampling);
   void set_stop(const StopOptions& stop);
 
@@ -89,6 +99,8 @@ class Session {
   struct Impl;
 
  private:
+  explicit Session(std::unique_ptr<Impl> impl);
+
   std::unique_ptr<Impl> impl_;
 };
 

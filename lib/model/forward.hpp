@@ -41,6 +41,8 @@ class Pass {
   void stop() noexcept { plan_ = nullptr; }
 
   Matrix<const float> logits() const noexcept { return {ws.logits.data, head_rows, ws.logits.cols}; }
+  // Makes `row` [vocab] what logits() shows, as if a head of one row had just ended.
+  void adopt_logits(const float* row) noexcept;
   // Longest unit since the last call, in microseconds.
   double take_longest_unit_us() noexcept;
   // Time spent by part since the pass was made, in microseconds.

@@ -55,6 +55,11 @@ std::string GeneratedText::take() {
   return out;
 }
 
+void GeneratedText::drop_untaken() {
+  pending_.clear();
+  settled_ = 0;
+}
+
 void GeneratedText::reset() {
   if (stream_) stream_->reset();
   pending_.clear();

@@ -25,6 +25,8 @@ class GeneratedText {
   // What is certain and was not taken yet.
   std::string take();
   void reset();
+  // Forgets what was not taken, and goes on from there.
+  void drop_untaken();
 
  private:
   bool cut_at_stop_string();

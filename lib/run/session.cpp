@@ -36,6 +36,14 @@ const text::Tokenizer* text_tokenizer(const Model::Impl& model) {
   return model.tokenizer ? model.tokenizer->impl()->tokenizer.get() : nullptr;
 }
 
+void check_tokens(std::span<const TokenId> tokens, std::int64_t vocab_size) {
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    if (tokens[i] < 0 || tokens[i] >= vocab_size) {
+      fail(Status::invalid_argument, "token {} of those appended is {}, expected 0 to {}", i, tokens[i], vocab_size - 1);
+    }
+  }
+}
+
 std::int64_t usable_vocab(const Model::Impl& model) {
   const text::Tokenizer* tokenizer = text_tokenizer(model);
   return tokenizer ? tokenizer->vocab_size() : model.info.vocab_size;
@@ -62,6 +70,31 @@ struct Session::Impl {
     set_stop(options.stop);
   }
 
+  // Goes on where `other` stands; what is computed is shared.
+  explicit Impl(const Impl& other)
+      : model(other.model),
+        context(other.context),
+        chunk_rows(other.chunk_rows),
+        cache(other.cache.fork(other.settled())),
+        pass(*model->network, chunk_rows, kLogitRows, model->runtime->tasks->concurrency(), *model->runtime->allocator),
+        sampler(other.sampler),
+        text(other.text),
+        traces(other.traces),
+        stop_tokens(other.stop_tokens),
+        computed(other.settled()),
+        drawn(other.drawn),
+        logits_valid(other.logits_valid),
+        stopped(other.stopped) {
+    tokens.reserve(std::size_t(context));
+    tokens = other.tokens;
+    new_tokens.reserve(std::size_t(context));
+    text.drop_untaken();
+    if (traces) pass.trace_routes(*model->runtime->allocator);
+    if (logits_valid) pass.adopt_logits(other.pass.logits().row(0));
+  }
+
+  void rewind(std::int64_t length);
+
   void set_stop(const StopOptions& options) {
     for (const std::string& stop : options.strings) {
       if (stop.empty()) fail(Status::invalid_argument, "a stop string is empty");
@@ -75,6 +108,8 @@ struct Session::Impl {
     stop_tokens = std::move(stops);
   }
 
+  // Tokens that need not go through the model again: all computed ones, unless the logits of the last are still to come.
+  std::int64_t settled() const { return logits_valid || queued() > 0 || computed == 0 ? computed : computed - 1; }
   std::int64_t queued() const { return std::int64_t(tokens.size()) - computed; }
   std::int64_t queued_appended() const { return queued() - (drawn >= computed); }
 
@@ -108,6 +143,22 @@ struct Session::Impl {
   StopReason stopped = StopReason::none;
   CancelFlag cancelled{false};
 };
+
+// The last token kept goes through the model again, because its logits are needed and are no longer there.
+void Session::Impl::rewind(std::int64_t length) {
+  const std::int64_t kept = std::min(computed, std::max<std::int64_t>(length - 1, 0));
+  cache.rewind(kept);
+  pass.stop();
+  doing = Doing::nothing;
+  tokens.resize(std::size_t(length));
+  computed = kept;
+  drawn = -1;
+  logits_valid = false;
+  new_tokens.clear();
+  routes.clear();
+  text.reset();
+  stopped = StopReason::none;
+}
 
 // Copies the routes of the finished chunk out of the pass.
 void Session::Impl::keep_routes() {
@@ -193,17 +244,14 @@ bool Session::Impl::draw(StepResult& result) {
 }
 
 Session::Session(const Model& model, const SessionOptions& options) : impl_(std::make_unique<Impl>(model.impl(), options)) {}
+Session::Session(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Session::Session(Session&&) noexcept = default;
 Session& Session::operator=(Session&&) noexcept = default;
 Session::~Session() = default;
 
 void Session::append(std::span<const TokenId> added) {
   Impl& s = *impl_;
-  for (std::size_t i = 0; i < added.size(); ++i) {
-    if (added[i] < 0 || added[i] >= s.model->info.vocab_size) {
-      fail(Status::invalid_argument, "token {} of those appended is {}, expected 0 to {}", i, added[i], s.model->info.vocab_size - 1);
-    }
-  }
+  check_tokens(added, s.model->info.vocab_size);
   if (std::int64_t(added.size()) > s.context - std::int64_t(s.tokens.size())) {
     fail(Status::context_full, "{} tokens do not fit: {} of {} are taken", added.size(), s.tokens.size(), s.context);
   }
@@ -270,6 +318,31 @@ void Session::reset() {
   s.sampler.restart();
   s.stopped = StopReason::none;
   s.cancelled = false;
+}
+
+void Session::rewind(std::int64_t length) {
+  Impl& s = *impl_;
+  if (length < 0 || length > std::int64_t(s.tokens.size())) {
+    fail(Status::invalid_argument, "cannot rewind to {} tokens: there are {}", length, s.tokens.size());
+  }
+  if (length < std::int64_t(s.tokens.size())) s.rewind(length);
+}
+
+std::int64_t Session::sync(std::span<const TokenId> timeline) {
+  Impl& s = *impl_;
+  const auto shared = std::mismatch(timeline.begin(), timeline.end(), s.tokens.begin(), s.tokens.end());
+  const std::int64_t kept = shared.first - timeline.begin();
+  check_tokens(timeline, s.model->info.vocab_size);
+  if (std::int64_t(timeline.size()) > s.context) {
+    fail(Status::context_full, "{} tokens do not fit: the context is {}", timeline.size(), s.context);
+  }
+  rewind(kept);
+  append(timeline.subspan(std::size_t(kept)));
+  return kept;
+}
+
+Session Session::fork() const {
+  return Session(std::make_unique<Impl>(*impl_));
 }
 
 void Session::set_sampling(const SamplingOptions& sampling) { impl_->sampler.configure(sampling); }
