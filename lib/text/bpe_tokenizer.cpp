@@ -3,12 +3,15 @@
 #include <algorithm>
 #include <deque>
 
+#include "base/error.hpp"
 #include "text/byte_alphabet.hpp"
 #include "text/unicode.hpp"
 #include "text/utf8_stream.hpp"
 
 namespace fathom::text {
 namespace {
+
+constexpr std::size_t kMaxTextBytes = std::size_t(1) << 28;  // what normalisers may make of it still counts in 32 bits
 
 // Where the ids of recent pieces lie in the output: words repeat. Belongs to one call, so that nothing is shared.
 class PieceCache {
@@ -50,6 +53,10 @@ class BpeTokenizer final : public Tokenizer {
   explicit BpeTokenizer(TokenizerParts parts) : parts_(std::move(parts)) {}
 
   std::vector<TokenId> encode(std::string_view text, const EncodeOptions& options) const override {
+    if (text.size() > kMaxTextBytes) {
+      fail(Status::invalid_argument, "a text of {} bytes is too long to encode at once; at most {}", text.size(),
+           kMaxTextBytes);
+    }
     std::string valid;
     if (!is_utf8(text)) {
       append_valid_utf8(text, valid);

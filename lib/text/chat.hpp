@@ -24,12 +24,13 @@ enum class ChatFormat {
   deepseek_v3,   // V2.5, V3, V3-0324: <｜User｜> <｜Assistant｜>
   deepseek_r1,   // R1, its distillations: as V3, the answer opens with <think>\n
   deepseek_v31,  // V3.1: <think> or </think> after <｜Assistant｜>
-  chatml,        // Qwen2, SmolLM2
+  chatml,        // Qwen2, Qwen3, SmolLM2; particulars, as a default system message, are read from the template
   llama3,
 };
 
 struct ChatOptions {
-  bool thinking = false;            // V3.1: open the answer with <think>; R1 always does
+  // V3.1: open the answer with <think>. Qwen3: leave it open; off, its reasoning is an empty block. R1 always thinks.
+  bool thinking = false;
   bool add_generation_prompt = true;
 };
 

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::size_t kMaxPatternBytes = 65536;
 // Real patterns need a step or two a character; a hostile one is stopped within a second at any one position.
-constexpr std::uint32_t kMatchLimit = 5'000'000;
+constexpr std::uint32_t kMatchLimit = 20'000'000;
 constexpr std::uint32_t kHeapLimitKiB = 256 * 1024;
 
 std::string message_of(int code) {

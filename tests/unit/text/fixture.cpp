@@ -1,5 +1,6 @@
 #include "unit/text/fixture.hpp"
 
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -33,6 +34,8 @@ const text::Tokenizer& tokenizer_fixture(const std::string& name) {
   }
   return *tokenizer;
 }
+
+double cpu_seconds() { return double(std::clock()) / CLOCKS_PER_SEC; }
 
 std::vector<text::TokenId> token_ids(const io::Value& list) {
   std::vector<text::TokenId> ids;

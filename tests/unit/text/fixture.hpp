@@ -17,6 +17,9 @@ inline constexpr const char* kTokenizerNames[] = {"deepseek-v3", "qwen3", "tiny-
 const io::Value& tokenizer_document(const std::string& name, const std::string& file);
 const text::Tokenizer& tokenizer_fixture(const std::string& name);
 
+// Processor time of this process: what busy neighbours do not stretch.
+double cpu_seconds();
+
 std::vector<text::TokenId> token_ids(const io::Value& list);
 std::string text_of(const io::Value& value);
 
