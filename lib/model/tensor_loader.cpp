@@ -1,0 +1,163 @@
+#include "model/tensor_loader.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+
+#include "base/error.hpp"
+#include "quant/formats.hpp"
+
+namespace fathom::model {
+namespace {
+
+std::string shape_text(std::span<const std::int64_t> shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
+
+}  // namespace
+
+const io::TensorInfo& TensorLoader::require(const std::string& tensor) const {
+  const io::TensorInfo* found = find(tensor);
+  if (!found) {
+    fail(Status::corrupt_file, "{}: tensor '{}' is missing; a {} model of {} layers needs it", checkpoint.path, tensor,
+         config.family, config.num_hidden_layers);
+  }
+  return *found;
+}
+
+void TensorLoader::expect_shape(const io::TensorInfo& tensor, std::initializer_list<std::int64_t> shape) const {
+  if (std::equal(shape.begin(), shape.end(), tensor.shape.begin(), tensor.shape.end())) return;
+  fail(Status::corrupt_file, "{} has shape {}, expected {} by the configuration", tensors_.describe(tensor),
+       shape_text(tensor.shape), shape_text({shape.begin(), shape.size()}));
+}
+
+Buffer& TensorLoader::own(std::size_t bytes) { return owned_.emplace_back(*allocator_, bytes, MemoryPurpose::weights); }
+
+const float* TensorLoader::vector(const std::string& tensor, std::int64_t size) {
+  const io::TensorInfo& info = require(tensor);
+  expect_shape(info, {size});
+  if (!quant::find_format(info.format)) {
+    fail(Status::unsupported, "{} is stored as {}, which this version does not read", tensors_.describe(info), info.type_name);
+  }
+  if (dry()) return nullptr;
+  Buffer& out = own(std::size_t(size) * sizeof(float));
+  quant::decode(info.format, read(info), {out.as<float>(), std::size_t(size)});
+  return out.as<float>();
+}
+
+const float* TensorLoader::optional_vector(const std::string& tensor, std::int64_t size) {
+  return find(tensor) ? vector(tensor, size) : nullptr;
+}
+
+const float* TensorLoader::stacked_vector(const std::string& tensor, std::int64_t parts, std::int64_t index, std::int64_t width,
+                                          std::int64_t first, std::int64_t step, std::int64_t size) {
+  const io::TensorInfo& info = require(tensor);
+  expect_shape(info, {parts, width});
+  const StorageLayout& layout = storage_layout(info.format);
+  if (layout.block_values != 1 || !quant::find_format(info.format)) {
+    fail(Status::unsupported, "{} is stored as {}, expected F32, F16 or BF16", tensors_.describe(info), info.type_name);
+  }
+  if (dry()) return nullptr;
+  Buffer& out = own(std::size_t(size) * sizeof(float));
+  const std::span<const std::byte> bytes = read(info);
+  for (std::int64_t i = 0; i < size; ++i) {
+    const std::size_t at = std::size_t(index * width + first + i * step) * layout.block_bytes;
+    quant::decode(info.format, bytes.subspan(at, layout.block_bytes), {out.as<float>() + i, 1});
+  }
+  return out.as<float>();
+}
+
+// The factors of an FP8 matrix: "X.weight_scale_inv" (DeepSeek-V3) or "X.scale" (V4), one for a tile of rows and columns.
+void TensorLoader::attach_factors(const io::TensorInfo& tensor, WeightView& view) const {
+  if (view.format != StorageFormat::f8_e4m3) return;
+  const io::TensorInfo* factors = find(tensor.name + "_scale_inv");
+  if (!factors) {
+    fail(Status::corrupt_file, "{} is F8_E4M3 without its factors '{}_scale_inv'", tensors_.describe(tensor), tensor.name);
+  }
+  const io::Value& block = checkpoint.config["quantization_config"]["weight_block_size"];
+  const auto block_side = [&](std::size_t i) {
+    const auto side = block.array().size() == 2 ? block.array()[i].as_int() : std::optional<std::int64_t>(128);
+    if (!side || *side < 1 || *side > 1 << 16) {
+      fail(Status::corrupt_file, "{}/config.json: weight_block_size is not two sane integers", checkpoint.path);
+    }
+    return *side;
+  };
+  const std::int64_t tile_rows = block_side(0), tile_cols = block_side(1);
+  expect_shape(*factors, {(view.rows + tile_rows - 1) / tile_rows, (view.cols + tile_cols - 1) / tile_cols});
+  if (factors->format != StorageFormat::f32 && factors->format != StorageFormat::f8_e8m0) {
+    fail(Status::unsupported, "{} is stored as {}, expected F32 or F8_E8M0", tensors_.describe(*factors), factors->type_name);
+  }
+  view.stored.scale_is_e8m0 = factors->format == StorageFormat::f8_e8m0;
+  view.stored.scale_stride = factors->shape[1];
+  view.stored.scale_rows = std::int32_t(tile_rows);
+  view.stored.scale_cols = std::int32_t(tile_cols);
+  if (!dry()) view.stored.scales = read(*factors).data();
+}
+
+// The tensor's values as rows x cols, however many dimensions they are written in.
+WeightView TensorLoader::view(const io::TensorInfo& tensor, std::int64_t rows, std::int64_t cols) const {
+  const StorageLayout& layout = storage_layout(tensor.format);
+  // 4-bit values by themselves lack their factors; gpt-oss keeps both in a form of its own (load_experts_gpt_oss).
+  if (!quant::find_format(tensor.format) || tensor.format == StorageFormat::f4_e2m1) {
+    fail(Status::unsupported, "{} is stored as {}, which this version does not compute with", tensors_.describe(tensor),
+         tensor.type_name);
+  }
+  if (cols % layout.block_values != 0) {
+    fail(Status::corrupt_file, "{}: rows of {} values are not whole {} blocks of {}", tensors_.describe(tensor), cols,
+         layout.name, layout.block_values);
+  }
+  WeightView view;
+  view.format = tensor.format;
+  view.rows = rows;
+  view.cols = cols;
+  view.stored.cols = cols;
+  view.stored.row_bytes = cols / layout.block_values * layout.block_bytes;
+  if (!dry()) view.stored.data = reinterpret_cast<const std::uint8_t*>(read(tensor).data());
+  return view;
+}
+
+WeightView TensorLoader::matrix(const std::string& tensor, std::int64_t rows, std::int64_t cols) const {
+  const io::TensorInfo& info = require(tensor);
+  expect_shape(info, {rows, cols});
+  WeightView weights = view(info, rows, cols);
+  attach_factors(info, weights);
+  return weights;
+}
+
+nn::Linear TensorLoader::linear(const WeightView& weights, const float* bias, bool few_only) {
+  if (dry()) return {};
+  return nn::Linear(weights, bias, *backends_.few, few_only ? nullptr : backends_.many, onednn_min_rows(weights.format),
+                    options.max_rows, *allocator_);
+}
+
+nn::Linear TensorLoader::linear(Role role, std::int64_t layer, std::int64_t rows, std::int64_t cols, bool bias) {
+  const std::string weight = name(role, layer);
+  const float* bias_vector = nullptr;
+  const WeightView weights = matrix(weight, rows, cols);
+  if (bias) bias_vector = vector(weight.substr(0, weight.rfind('.')) + ".bias", rows);
+  return linear(weights, bias_vector, role == Role::router);
+}
+
+GatedMlp TensorLoader::mlp(Role gate, Role up, Role down, std::int64_t layer, std::int64_t width) {
+  return {linear(gate, layer, width, config.hidden_size), linear(up, layer, width, config.hidden_size),
+          linear(down, layer, config.hidden_size, width)};
+}
+
+WeightView TensorLoader::transposed_copy(const io::TensorInfo& tensor, std::int64_t expert, std::int64_t rows,
+                                         std::int64_t cols, std::int64_t first, std::int64_t step) {
+  const std::size_t size = storage_layout(tensor.format).block_bytes;
+  WeightView out = view(tensor, rows, cols);
+  if (dry()) return out;
+  Buffer& copy = own(std::size_t(rows * cols) * size);
+  const std::byte* from = read(tensor).data() + std::size_t(expert * rows * step * cols) * size;
+  for (std::int64_t c = 0; c < cols; ++c) {
+    for (std::int64_t r = 0; r < rows; ++r) {
+      std::memcpy(copy.data() + std::size_t(r * cols + c) * size, from + std::size_t(c * rows * step + first + r * step) * size,
+                  size);
+    }
+  }
+  out.stored.data = reinterpret_cast<const std::uint8_t*>(copy.data());
+  return out;
+}
+
+}  // namespace fathom::model
