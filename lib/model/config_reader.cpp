@@ -26,6 +26,17 @@ const io::Value& scalar(const io::Value& value) {
   return layers.empty() || std::any_of(layers.begin(), layers.end(), differs) ? value : layers.front();
 }
 
+// What these families do not ask for and nothing here computes: read over in silence it would give wrong numbers.
+void refuse_what_is_not_computed(const ConfigReader& r) {
+  const std::string activation = r.text("hidden_act", "silu");
+  if (activation != "silu" && activation != "swish") {
+    fail(Status::unsupported, "{}: hidden_act '{}' is not computed by this version, only silu", r.origin(), activation);
+  }
+  if (r.boolean("mlp_bias", false)) fail(Status::unsupported, "{}: mlp_bias is not computed by this version", r.origin());
+  const double rotated = r.number("partial_rotary_factor", 1.0);
+  if (rotated != 1.0) fail(Status::unsupported, "{}: partial_rotary_factor {} is not computed by this version", r.origin(), rotated);
+}
+
 }  // namespace
 
 bool ConfigReader::has(std::string_view key) const { return !value(key).is_null(); }
@@ -89,6 +100,7 @@ std::string gguf_architecture(const io::Checkpoint& checkpoint) {
 }
 
 Config read_common_huggingface(const ConfigReader& r) {
+  refuse_what_is_not_computed(r);
   Config c;
   c.num_hidden_layers = r.integer("num_hidden_layers");
   c.hidden_size = r.integer("hidden_size");

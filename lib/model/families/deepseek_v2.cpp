@@ -117,12 +117,18 @@ Config read_gguf(const io::Checkpoint& checkpoint) {
   return c;
 }
 
-Config read_any(const io::Checkpoint& checkpoint) {
-  return checkpoint.container == io::Container::gguf ? read_gguf(checkpoint) : read_huggingface(checkpoint);
+// `scoring`: how the family scores experts.
+Config read_any(const io::Checkpoint& checkpoint, std::string_view scoring) {
+  if (checkpoint.container == io::Container::gguf) return read_gguf(checkpoint);
+  const ConfigReader r = huggingface_config(checkpoint);
+  const std::string found = r.text("scoring_func", scoring);
+  if (found != scoring)
+    fail(Status::unsupported, "{}: scoring_func '{}' is not {}, as this family has it", r.origin(), found, scoring);
+  return read_huggingface(checkpoint);
 }
 
 Config read_v2(const io::Checkpoint& checkpoint) {
-  Config c = read_any(checkpoint);
+  Config c = read_any(checkpoint, "softmax");
   c.family = "deepseek_v2";
   c.router.score = nn::RouterScore::softmax;
   c.router.group_score = nn::GroupScore::best;
@@ -130,7 +136,7 @@ Config read_v2(const io::Checkpoint& checkpoint) {
 }
 
 Config read_v3(const io::Checkpoint& checkpoint) {
-  Config c = read_any(checkpoint);
+  Config c = read_any(checkpoint, "sigmoid");
   c.family = "deepseek_v3";
   c.router.score = nn::RouterScore::sigmoid;
   c.router.group_score = nn::GroupScore::best_two;

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <string>
 
 #include "io/json.hpp"
 #include "support/check_error.hpp"
@@ -117,6 +118,20 @@ TEST_CASE("what is left out of a configuration has the classes' defaults") {
   CHECK(c.softmax_scale == doctest::Approx(0.25));
   const io::Value newer = json("{" + std::string(kCommon) + R"(, "rope_parameters": {"rope_theta": 5e5}})");
   CHECK(model::read_common_huggingface(ConfigReader(newer, "m")).rope.theta == 5e5);
+}
+
+TEST_CASE("what would have to be computed otherwise is refused instead of read over") {
+  const auto refused = [](const std::string& more, std::string_view named) {
+    const io::Value value = json("{" + std::string(kCommon) + ", " + more + "}");
+    check_error(Status::unsupported, {"m/config.json", named},
+                [&] { model::read_common_huggingface(ConfigReader(value, "m/config.json")); });
+  };
+  refused(R"("hidden_act": "gelu_pytorch_tanh")", "hidden_act 'gelu_pytorch_tanh'");
+  refused(R"("mlp_bias": true)", "mlp_bias");
+  refused(R"("partial_rotary_factor": 0.5)", "partial_rotary_factor 0.5");
+  const io::Value usual =
+      json("{" + std::string(kCommon) + R"(, "hidden_act": "silu", "mlp_bias": false, "partial_rotary_factor": 1.0})");
+  CHECK(model::read_common_huggingface(ConfigReader(usual, "m")).hidden_size == 64);
 }
 
 TEST_CASE("no heads are refused before anything is divided by them") {

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <string>
 
 #include "io/json.hpp"
 #include "support/check_error.hpp"
@@ -571,6 +572,14 @@ TEST_CASE("an expert selection nobody defined is refused") {
   checkpoint.replace_in_config("\"greedy\"", "\"roulette\"");
   test::MemoryFileSystem files = checkpoint.files();
   test::check_error(Status::unsupported, {"'roulette'", "noaux_tc"}, [&] { read(io::open_checkpoint(files, "m")); });
+}
+
+TEST_CASE("experts scored otherwise than their family does are refused") {
+  test::MemoryCheckpoint checkpoint("deepseek-v3");
+  checkpoint.replace_in_config("\"sigmoid\"", "\"softmax\"");
+  test::MemoryFileSystem files = checkpoint.files();
+  test::check_error(Status::unsupported, {"m/config.json", "scoring_func 'softmax'", "sigmoid"},
+                    [&] { read(io::open_checkpoint(files, "m")); });
 }
 
 TEST_CASE("Qwen's windows count only when they are switched on, from the layer that is given") {

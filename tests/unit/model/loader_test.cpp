@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <string>
 
 #include "base/float_types.hpp"
 #include "model/open_model.hpp"

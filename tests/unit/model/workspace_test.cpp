@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <string>
+
 #include "support/check_error.hpp"
 #include "unit/model/run_network.hpp"
 

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <string>
+
 #include "fathom/model.hpp"
 #include "support/check_error.hpp"
 #include "support/task_systems.hpp"
