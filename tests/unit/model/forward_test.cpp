@@ -9,7 +9,7 @@
 #include <thread>
 
 #include "platform/thread_pool.hpp"
-#include "unit/model/allocation_count.hpp"
+#include "support/operator_new.hpp"
 #include "unit/model/run_network.hpp"
 
 using namespace fathom;

@@ -9,8 +9,8 @@
 #include <thread>
 
 #include "support/check_error.hpp"
+#include "support/operator_new.hpp"
 #include "unit/model/memory_checkpoint.hpp"
-#include "unit/run/failing_new.hpp"
 
 using namespace fathom;
 using test::check_error;
