@@ -9,6 +9,9 @@
 
 namespace fathom::model {
 
+// Stages that work row by row.
+inline std::int64_t all_row_units(const Pass& pass, int) { return row_units(pass.rows); }
+
 // Runs body(row) for the rows of a row unit.
 template <typename Body>
 void for_rows(std::int64_t unit, std::int64_t rows, Body body) {
@@ -51,7 +54,12 @@ struct AttentionUnit {
   std::int64_t group = 0;
 };
 
-template <typename Shape>  // Shape(span) -> {rows of a block, number of head groups}
+// How a span is cut: rows of a block, and groups of heads that each block is attended by.
+struct BlockShape {
+  std::int64_t rows, groups;
+};
+
+template <typename Shape>  // Shape(span) -> BlockShape
 std::int64_t count_attention_units(const Pass& pass, Shape shape) {
   std::int64_t count = 0;
   for (const RowSpan& span : pass.spans) {

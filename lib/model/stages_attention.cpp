@@ -8,8 +8,6 @@ namespace {
 
 // ---------------------------------------------------------------- norm
 
-std::int64_t all_row_units(const Pass& pass, int) { return row_units(pass.rows); }
-
 void run_attn_norm(Pass& pass, int layer, std::int64_t unit, Worker&) {
   const LayerWeights& l = pass.layer(layer);
   const AttentionWeights& a = l.attention;
@@ -58,10 +56,6 @@ void run_rotate_and_store(Pass& pass, int layer, std::int64_t unit, Worker&) {
 }
 
 // ---------------------------------------------------------------- attention
-
-struct BlockShape {
-  std::int64_t rows, groups;
-};
 
 // A unit is a key-value head with the query heads that share it, over as many rows as give about kQueryRows queries.
 auto grouped_query_shape(const Config& c) {

@@ -32,8 +32,6 @@ void rotate_query_row(Pass& pass, std::int64_t row) {
   rotate_heads(pass, row, pass.ws.q.row(row) + c.qk_nope_head_dim, c.num_attention_heads, c.head_dim);
 }
 
-std::int64_t all_row_units(const Pass& pass, int) { return row_units(pass.rows); }
-
 // The latents are normed, the shared key rotated, and both stored; a plain query is rotated here too.
 void run_norm_and_store_latent(Pass& pass, int layer, std::int64_t unit, Worker&) {
   const AttentionWeights& a = pass.layer(layer).attention;
@@ -73,10 +71,6 @@ void run_rotate_queries(Pass& pass, int, std::int64_t unit, Worker&) {
 }
 
 // ---------------------------------------------------------------- attention
-
-struct BlockShape {
-  std::int64_t rows, groups;
-};
 
 bool expands(const Pass& pass, const RowSpan& span) { return !pass.network.engine->invariant && span.rows >= kExpandRows; }
 

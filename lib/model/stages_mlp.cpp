@@ -5,8 +5,6 @@
 namespace fathom::model::stages {
 namespace {
 
-std::int64_t all_row_units(const Pass& pass, int) { return row_units(pass.rows); }
-
 void run_ffn_norm(Pass& pass, int layer, std::int64_t unit, Worker&) {
   const LayerWeights& l = pass.layer(layer);
   bool quantise = l.mlp.gate.reads_quantised() || l.experts.shared.gate.reads_quantised();

@@ -1,23 +1,19 @@
 // The ends of a pass: tokens to rows, rows to logits.
-#include <algorithm>
-
-#include "model/forward.hpp"
+#include "model/stage_support.hpp"
 #include "nn/rope.hpp"
 
 namespace fathom::model::stages {
 namespace {
 
-std::int64_t embed_units(const Pass& pass, int) { return row_units(pass.rows); }
-
 // x = embedding[id]; and the rotary angles of the row's position, which every layer uses.
 void run_embed(Pass& pass, int, std::int64_t unit, Worker&) {
   const WeightView& table = pass.network.weights.token_embd;
   const Config& c = pass.config();
-  for (std::int64_t r = unit * kRowsPerUnit; r < std::min(pass.rows, (unit + 1) * kRowsPerUnit); ++r) {
+  for_rows(unit, pass.rows, [&](std::int64_t r) {
     pass.kernels.decode_row[int(table.format)](table.stored, pass.ids[std::size_t(r)], 0, table.cols, pass.ws.x.row(r));
     nn::rope_angles(pass.network.rope_frequencies, c.rope.cos_sin_factor, pass.positions[std::size_t(r)], pass.ws.cos.row(r),
                     pass.ws.sin.row(r));
-  }
+  });
 }
 
 std::int64_t final_norm_units(const Pass& pass, int) { return row_units(pass.head_rows); }
@@ -25,11 +21,11 @@ std::int64_t final_norm_units(const Pass& pass, int) { return row_units(pass.hea
 void run_final_norm(Pass& pass, int, std::int64_t unit, Worker&) {
   const Config& c = pass.config();
   const Weights& w = pass.network.weights;
-  for (std::int64_t r = unit * kRowsPerUnit; r < std::min(pass.head_rows, (unit + 1) * kRowsPerUnit); ++r) {
+  for_rows(unit, pass.head_rows, [&](std::int64_t r) {
     float* out = pass.ws.normed.row(r);
     pass.kernels.rms_norm(pass.ws.x.row(pass.head_first + r), w.output_norm, c.rms_norm_eps, c.hidden_size, out);
     if (w.output.reads_quantised()) pass.ws.normed_q8.store(pass.kernels, r, c.hidden_size, 0, c.hidden_size, out);
-  }
+  });
 }
 
 std::int64_t logits_units(const Pass& pass, int) {
@@ -46,7 +42,7 @@ void run_logits(Pass& pass, int, std::int64_t unit, Worker& worker) {
 
 }  // namespace
 
-constexpr StageKind embed{"embed", Part::other, embed_units, run_embed};
+constexpr StageKind embed{"embed", Part::other, all_row_units, run_embed};
 constexpr StageKind final_norm{"final_norm", Part::head, final_norm_units, run_final_norm};
 constexpr StageKind logits{"logits", Part::head, logits_units, run_logits};
 
