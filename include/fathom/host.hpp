@@ -60,6 +60,12 @@ class FileSystem {
   virtual std::vector<std::string> list(const std::string& directory) = 0;
 };
 
+// A file in memory, named as it would be in a folder: "config.json", "model.safetensors", "weights.gguf".
+struct MemoryFile {
+  std::string name;
+  std::span<const std::byte> bytes;
+};
+
 enum class LogLevel : std::int32_t { debug = 0, info = 1, warning = 2, error = 3 };
 
 // From any thread. Without a sink nothing is logged anywhere.

@@ -1,10 +1,13 @@
 // A model: immutable weights, shared by any number of sessions.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -46,17 +49,45 @@ struct ModelInfo {
   std::string chat_format;      // empty when none of the built-in ones
 };
 
+// Memory by what it is for. mapped_bytes are the files', read where they lie; cache, scratch and weights come from the host's
+// allocator; other_bytes is bookkeeping of a known size: sampling, timelines, traces.
+struct MemoryNeeds {
+  std::int64_t mapped_bytes = 0;
+  std::int64_t weights_bytes = 0;  // of weights that are read or rearranged into memory
+  std::int64_t cache_bytes = 0;
+  std::int64_t scratch_bytes = 0;
+  std::int64_t other_bytes = 0;
+  std::int64_t peak_bytes = 0;     // the most at any moment, mapped_bytes apart
+};
+
+struct SessionOptions;
+
 // A shared handle. Any thread.
 class Model {
  public:
   // `path`: a Hugging Face folder or a GGUF file. Throws Error; on failure nothing is kept.
   static Model open(const Runtime& runtime, const std::string& path, const ModelOptions& options = {});
 
+  // The same from memory: one GGUF file, the first of a series of them, or the files of a Hugging Face folder. The bytes are
+  // read where they lie and must stay until the model and all its sessions are gone.
+  static Model open_memory(const Runtime& runtime, std::span<const MemoryFile> files, const ModelOptions& options = {});
+  // What open() would take; reads headers, no weights. Throws as open() does.
+  static MemoryNeeds memory_needed(const Runtime& runtime, const std::string& path, const ModelOptions& options = {});
+
   const ModelInfo& info() const noexcept;
+  // What the checkpoint says of itself under `key`: a metadata key of a GGUF file, a dotted path into config.json, or
+  // "chat_template"; lists and texts of more than 1 MiB are left out. Nothing for a key there is not.
+  std::optional<std::string> text(std::string_view key) const;
+  std::vector<std::string> text_keys() const;
+  // Equal for equal checkpoints, wherever they lie: made of the configuration, every tensor's name, shape, format and first
+  // and last bytes. An identity, no proof against forgery.
+  const std::array<std::uint8_t, 32>& fingerprint() const noexcept;
   // Throws Error{not_found} for a checkpoint without tokenizer files.
   const Tokenizer& tokenizer() const;
   // Bytes a session of this context length will hold: its cache, filled to the end, and its scratch memory.
   std::int64_t session_bytes(std::int64_t context_length, CacheFormat cache = CacheFormat::automatic) const;
+  // What a session with these options would take. Throws as Session's constructor does for them.
+  MemoryNeeds session_memory(const SessionOptions& options) const;
 
   struct Impl;
   explicit Model(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}

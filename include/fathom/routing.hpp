@@ -14,4 +14,10 @@ struct Route {
   std::vector<float> weights;         // the factors of their outputs, in the order of `experts`
 };
 
+// How often each expert of a layer was chosen, and the sum of its weights. Both [experts].
+struct RouteTotals {
+  std::vector<std::uint64_t> counts;
+  std::vector<double> weights;
+};
+
 }  // namespace fathom

@@ -1,6 +1,7 @@
 // A session: one timeline of tokens with its cache, its sampler and its pending output.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -20,8 +21,15 @@ struct SessionOptions {
   CacheFormat cache = CacheFormat::automatic;
   std::int32_t chunk_rows = 512;    // at most so many prompt tokens go through the model together
   bool trace_routes = false;        // keep the experts' choice for every token; see Session::take_routes
+  bool count_routes = false;        // keep totals of the experts' choices; see Session::route_totals
+  std::int32_t top_logprobs = 0;    // keep so many, 1 to 20, of the likeliest tokens; see Session::take_logprobs
   SamplingOptions sampling;
   StopOptions stop;
+};
+
+struct TokenLogprob {
+  TokenId token = 0;
+  float logprob = 0.0f;  // natural logarithm of the softmax of the logits, before penalties, temperature and filters
 };
 
 enum class StopReason : std::int32_t {
@@ -69,8 +77,15 @@ class Session {
   // string may just be beginning, its text is held back until that is decided.
   std::string take_text();
   std::vector<TokenId> take_tokens();
-  // Routing decisions since the last call (with trace_routes), by position, then layer.
+  // For each token generated since the last call a group of 1 + top_logprobs: the token itself, then the likeliest by falling
+  // probability. Throws Error{wrong_state} without top_logprobs.
+  std::vector<TokenLogprob> take_logprobs();
+  // Routing decisions since the last call, by position, then layer; none for a model without experts. Throws
+  // Error{wrong_state} without trace_routes.
   std::vector<Route> take_routes();
+  // What a layer's experts did since the session was made or reset; empty for a dense layer. Valid until the next step. Throws
+  // Error{wrong_state} without count_routes, Error{invalid_argument} for a layer there is not.
+  const RouteTotals& route_totals(std::int64_t layer) const;
 
   // Logits after the last token taken in, [vocab]; valid until the next call. Throws Error{wrong_state} before the first.
   std::span<const float> logits() const;
@@ -93,12 +108,23 @@ class Session {
   void set_sampling(const SamplingOptions& sampling);
   void set_stop(const StopOptions& stop);
 
+  // The state as bytes, saved_bytes() of them in all: timeline, cache, logits, sampler, stops, output that was not taken. Traced
+  // routes and totals are not part of it. Exceptions of `write` pass through. Throws as `write` does.
+  void save(const std::function<void(std::span<const std::byte>)>& write) const;
+  std::int64_t saved_bytes() const;
+  // Makes this session what was saved; it goes on with the same bits. `read` fills the whole span or throws. The new cache is
+  // filled beside the old one, and nothing changes before the checksum was right. Throws Error{corrupt_file} for other bytes,
+  // Error{invalid_argument} for another model's or another cache format, Error{context_full} for a longer one than fits, and
+  // Error{out_of_memory}.
+  void restore(const std::function<void(std::span<std::byte>)>& read);
+
   // From any thread: a step under way returns soon with StopReason::cancelled; without one, the next step does.
   void cancel() noexcept;
 
   struct Impl;
 
  private:
+  friend class Batch;
   explicit Session(std::unique_ptr<Impl> impl);
 
   std::unique_ptr<Impl> impl_;

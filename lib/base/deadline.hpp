@@ -23,6 +23,9 @@ class Deadline {
     return deadline;
   }
 
+  // Is this one sooner? One without limit never is.
+  bool operator<(const Deadline& other) const noexcept { return limited_ && (!other.limited_ || end_ < other.end_); }
+
   bool limited() const noexcept { return limited_; }
   // Would `need_us` more microseconds of work end after the deadline?
   bool too_late_for(double need_us) const noexcept {

@@ -1,10 +1,17 @@
 // The tensors of a checkpoint over its files: names to places, places to mapped bytes.
 #include "io/tensor_source.hpp"
 
+#include <algorithm>
+
 #include "base/checked.hpp"
 #include "base/error.hpp"
 
 namespace fathom::io {
+namespace {
+
+constexpr std::size_t kReadBytes = std::size_t{16} << 20;  // at once
+
+}  // namespace
 
 std::int64_t TensorInfo::values() const {
   // The readers have shown that it fits; unsigned, because a zero may come only after dimensions that overflow int64.
@@ -33,6 +40,20 @@ TensorSource::TensorSource(std::vector<std::unique_ptr<File>> parts, std::vector
   }
   maps_.reserve(parts_.size());
   for (const auto& part : parts_) maps_.push_back(part->map());
+}
+
+void TensorSource::read_unmapped(Allocator& allocator) {
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    if (!maps_[i].empty() || parts_[i]->size() == 0) continue;
+    Buffer bytes(allocator, std::size_t(parts_[i]->size()), MemoryPurpose::weights);
+    for (std::size_t at = 0; at < bytes.bytes();) {
+      const std::size_t count = std::min(kReadBytes, bytes.bytes() - at);
+      parts_[i]->read_at(at, {bytes.data() + at, count});
+      at += count;
+    }
+    maps_[i] = {bytes.data(), bytes.bytes()};
+    read_.push_back(std::move(bytes));
+  }
 }
 
 const TensorInfo* TensorSource::find(std::string_view name) const noexcept {

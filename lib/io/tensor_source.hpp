@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/allocator.hpp"
 #include "base/file_system.hpp"
 #include "base/storage_format.hpp"
 
@@ -39,7 +40,11 @@ class TensorSource {
   std::size_t parts() const noexcept { return parts_.size(); }
   std::uint64_t total_bytes() const noexcept;  // of all tensors
 
-  // The tensor's bytes, mapped; they live as long as this object. Throws Error{io_error} when the file cannot be mapped.
+  // Reads the files that cannot be mapped into memory of their own. Throws as File and Buffer do.
+  void read_unmapped(Allocator& allocator);
+  bool is_mapped(std::uint32_t part) const noexcept { return !maps_[part].empty(); }
+
+  // The tensor's bytes, mapped or read; they live as long as this object. Throws Error{io_error} when they are neither.
   std::span<const std::byte> bytes(const TensorInfo& tensor) const;
   // "model.safetensors: tensor 'lm_head.weight'", for error messages.
   std::string describe(const TensorInfo& tensor) const;
@@ -47,6 +52,7 @@ class TensorSource {
  private:
   std::vector<std::unique_ptr<File>> parts_;
   std::vector<std::span<const std::byte>> maps_;
+  std::vector<Buffer> read_;  // what maps_ of files that cannot be mapped show
   std::vector<TensorInfo> tensors_;
   std::unordered_map<std::string_view, std::size_t> index_;
 };

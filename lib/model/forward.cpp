@@ -17,6 +17,7 @@ double us_since(Clock::time_point start) { return std::chrono::duration<double, 
 Pass::Pass(const Network& network_, std::int64_t max_rows, std::int64_t logit_rows, int workers, Allocator& allocator)
     : network(network_), kernels(network_.engine->kernels), ws(network_, max_rows, logit_rows, workers, allocator) {
   positions.resize(std::size_t(max_rows));
+  head_row.resize(std::size_t(logit_rows));
   worker_longest_.resize(std::size_t(workers));
   stage_unit_us_.resize(network.body.size() + network.head.size());
   int next = 0;
@@ -44,6 +45,14 @@ void Pass::begin(std::span<const RowSpan> new_spans, std::span<const std::int32_
 void Pass::begin_head(std::int64_t first_row, std::int64_t count) noexcept {
   head_first = first_row;
   head_rows = count;
+  for (std::int64_t i = 0; i < count; ++i) head_row[std::size_t(i)] = first_row + i;
+  start(network.head);
+}
+
+void Pass::begin_head(std::span<const std::int64_t> wanted) noexcept {
+  head_first = wanted.front();
+  head_rows = std::int64_t(wanted.size());
+  std::copy(wanted.begin(), wanted.end(), head_row.begin());
   start(network.head);
 }
 

@@ -33,6 +33,8 @@ class Pass {
   void begin(std::span<const RowSpan> spans, std::span<const std::int32_t> ids) noexcept;
   // Starts on the logits of rows [first_row, first_row + count) of the finished body.
   void begin_head(std::int64_t first_row, std::int64_t count) noexcept;
+  // Likewise for any rows, at most logit_rows of them; row i of logits() is then that of rows[i].
+  void begin_head(std::span<const std::int64_t> rows) noexcept;
   // Works until done (true), or until the deadline or the flag says pause (false). At least one unit is run, so that any
   // budget makes progress.
   bool advance(TaskSystem& tasks, const Deadline& deadline, const CancelFlag& cancel) noexcept;
@@ -65,6 +67,7 @@ class Pass {
   std::span<const RowSpan> spans;
   std::vector<std::int64_t> positions;      // [rows]
   std::int64_t head_first = 0, head_rows = 0;
+  std::vector<std::int64_t> head_row;       // [logit_rows] row of the body that each row of the head is
 
   const Config& config() const noexcept { return network.config; }
   const LayerWeights& layer(int index) const noexcept { return network.weights.layers[std::size_t(index)]; }

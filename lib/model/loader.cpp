@@ -128,11 +128,12 @@ Weights load_weights(io::Checkpoint& checkpoint, const Family& family, const Con
   return weights;
 }
 
-void check_tensors(const io::Checkpoint& checkpoint, const Family& family, const Config& config) {
+std::int64_t check_tensors(const io::Checkpoint& checkpoint, const Family& family, const Config& config) {
   const Backends none;
   const LoadOptions defaults;
   TensorLoader loader(checkpoint, family, config, none, nullptr, defaults);
   load_all(loader);
+  return loader.counted_bytes();
 }
 
 }  // namespace fathom::model

@@ -28,7 +28,8 @@ struct Backends {
 Weights load_weights(io::Checkpoint& checkpoint, const Family& family, const Config& config, const Backends& backends,
                      Allocator& allocator, const LoadOptions& options);
 
-// The checks of load_weights without reading a weight: throws what it would throw.
-void check_tensors(const io::Checkpoint& checkpoint, const Family& family, const Config& config);
+// The checks of load_weights without reading a weight: throws what it would throw. Returns the bytes it would take from the
+// allocator.
+std::int64_t check_tensors(const io::Checkpoint& checkpoint, const Family& family, const Config& config);
 
 }  // namespace fathom::model

@@ -1,7 +1,9 @@
 #include "model/open_model.hpp"
 
 #include "base/error.hpp"
+#include "model/checkpoint_texts.hpp"
 #include "model/families.hpp"
+#include "model/fingerprint.hpp"
 #include "nn/rope.hpp"
 
 namespace fathom::model {
@@ -28,6 +30,9 @@ OpenedModel open_model(const std::string& path, FileSystem& files, std::shared_p
   const Family& family = find_family(opened.checkpoint);
   opened.parameters = count_parameters(*opened.checkpoint.tensors);
   opened.weight_bytes = std::int64_t(opened.checkpoint.tensors->total_bytes());
+  opened.checkpoint.tensors->read_unmapped(allocator);
+  opened.texts = collect_texts(opened.checkpoint);
+  opened.fingerprint = fingerprint(opened.checkpoint);
   auto network = std::make_shared<Network>();
   network->config = read_config(opened.checkpoint, family);
   const Backends backends{engine->native.get(), engine->onednn.get()};
@@ -52,6 +57,18 @@ ModelHeader inspect_model(const std::string& path, FileSystem& files) {
     header.reason = error.message();
   }
   return header;
+}
+
+LoadNeeds measure_model(const std::string& path, FileSystem& files) {
+  const io::Checkpoint checkpoint = io::open_checkpoint(files, path);
+  const Family& family = find_family(checkpoint);
+  LoadNeeds needs;
+  needs.weights_bytes = check_tensors(checkpoint, family, read_config(checkpoint, family));
+  for (std::uint32_t part = 0; part < checkpoint.tensors->parts(); ++part) {
+    const std::int64_t bytes = std::int64_t(checkpoint.tensors->part(part).size());
+    (checkpoint.tensors->is_mapped(part) ? needs.mapped_bytes : needs.weights_bytes) += bytes;
+  }
+  return needs;
 }
 
 }  // namespace fathom::model

@@ -1,8 +1,12 @@
 // From a path to a network: the container, the family, the configuration, the weights.
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/allocator.hpp"
 #include "base/file_system.hpp"
@@ -17,6 +21,8 @@ struct OpenedModel {
   io::Checkpoint checkpoint;  // its tensors now belong to the network; configuration and tokenizer files are left
   std::int64_t parameters = 0;
   std::int64_t weight_bytes = 0;
+  std::vector<std::pair<std::string, std::string>> texts;  // what it says of itself
+  std::array<std::uint8_t, 32> fingerprint{};
 };
 
 // Throws Error; nothing is kept then.
@@ -32,5 +38,12 @@ struct ModelHeader {
 };
 // Throws only when the path is no checkpoint at all.
 ModelHeader inspect_model(const std::string& path, FileSystem& files);
+
+// What opening it would take, from its headers.
+struct LoadNeeds {
+  std::int64_t mapped_bytes = 0;   // files used where they lie
+  std::int64_t weights_bytes = 0;  // from the allocator
+};
+LoadNeeds measure_model(const std::string& path, FileSystem& files);
 
 }  // namespace fathom::model

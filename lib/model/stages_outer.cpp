@@ -23,7 +23,7 @@ void run_final_norm(Pass& pass, int, std::int64_t unit, Worker&) {
   const Weights& w = pass.network.weights;
   for_rows(unit, pass.head_rows, [&](std::int64_t r) {
     float* out = pass.ws.normed.row(r);
-    pass.kernels.rms_norm(pass.ws.x.row(pass.head_first + r), w.output_norm, c.rms_norm_eps, c.hidden_size, out);
+    pass.kernels.rms_norm(pass.ws.x.row(pass.head_row[std::size_t(r)]), w.output_norm, c.rms_norm_eps, c.hidden_size, out);
     if (w.output.reads_quantised()) pass.ws.normed_q8.store(pass.kernels, r, c.hidden_size, 0, c.hidden_size, out);
   });
 }

@@ -31,7 +31,10 @@ void TensorLoader::expect_shape(const io::TensorInfo& tensor, std::initializer_l
        shape_text(tensor.shape), shape_text({shape.begin(), shape.size()}));
 }
 
-Buffer& TensorLoader::own(std::size_t bytes) { return owned_.emplace_back(*allocator_, bytes, MemoryPurpose::weights); }
+std::byte* TensorLoader::own(std::size_t bytes) {
+  counted_bytes_ += std::int64_t(bytes);
+  return dry() ? nullptr : owned_.emplace_back(*allocator_, bytes, MemoryPurpose::weights).data();
+}
 
 const float* TensorLoader::vector(const std::string& tensor, std::int64_t size) {
   const io::TensorInfo& info = require(tensor);
@@ -39,10 +42,9 @@ const float* TensorLoader::vector(const std::string& tensor, std::int64_t size) 
   if (!quant::find_format(info.format)) {
     fail(Status::unsupported, "{} is stored as {}, which this version does not read", tensors_.describe(info), info.type_name);
   }
-  if (dry()) return nullptr;
-  Buffer& out = own(std::size_t(size) * sizeof(float));
-  quant::decode(info.format, read(info), {out.as<float>(), std::size_t(size)});
-  return out.as<float>();
+  float* out = reinterpret_cast<float*>(own(std::size_t(size) * sizeof(float)));
+  if (!dry()) quant::decode(info.format, read(info), {out, std::size_t(size)});
+  return out;
 }
 
 const float* TensorLoader::optional_vector(const std::string& tensor, std::int64_t size) {
@@ -57,14 +59,14 @@ const float* TensorLoader::stacked_vector(const std::string& tensor, std::int64_
   if (layout.block_values != 1 || !quant::find_format(info.format)) {
     fail(Status::unsupported, "{} is stored as {}, expected F32, F16 or BF16", tensors_.describe(info), info.type_name);
   }
+  float* out = reinterpret_cast<float*>(own(std::size_t(size) * sizeof(float)));
   if (dry()) return nullptr;
-  Buffer& out = own(std::size_t(size) * sizeof(float));
   const std::span<const std::byte> bytes = read(info);
   for (std::int64_t i = 0; i < size; ++i) {
     const std::size_t at = std::size_t(index * width + first + i * step) * layout.block_bytes;
-    quant::decode(info.format, bytes.subspan(at, layout.block_bytes), {out.as<float>() + i, 1});
+    quant::decode(info.format, bytes.subspan(at, layout.block_bytes), {out + i, 1});
   }
-  return out.as<float>();
+  return out;
 }
 
 // The factors of an FP8 matrix: "X.weight_scale_inv" (DeepSeek-V3) or "X.scale" (V4), one for a tile of rows and columns.
@@ -147,16 +149,16 @@ WeightView TensorLoader::transposed_copy(const io::TensorInfo& tensor, std::int6
                                          std::int64_t cols, std::int64_t first, std::int64_t step) {
   const std::size_t size = storage_layout(tensor.format).block_bytes;
   WeightView out = view(tensor, rows, cols);
+  std::byte* copy = own(std::size_t(rows * cols) * size);
   if (dry()) return out;
-  Buffer& copy = own(std::size_t(rows * cols) * size);
   const std::byte* from = read(tensor).data() + std::size_t(expert * rows * step * cols) * size;
   for (std::int64_t c = 0; c < cols; ++c) {
     for (std::int64_t r = 0; r < rows; ++r) {
-      std::memcpy(copy.data() + std::size_t(r * cols + c) * size, from + std::size_t(c * rows * step + first + r * step) * size,
+      std::memcpy(copy + std::size_t(r * cols + c) * size, from + std::size_t(c * rows * step + first + r * step) * size,
                   size);
     }
   }
-  out.stored.data = reinterpret_cast<const std::uint8_t*>(copy.data());
+  out.stored.data = reinterpret_cast<const std::uint8_t*>(copy);
   return out;
 }
 

@@ -60,6 +60,8 @@ class TensorLoader {
   nn::Linear linear(Role role, std::int64_t layer, std::int64_t rows, std::int64_t cols, bool bias = false);
   GatedMlp mlp(Role gate, Role up, Role down, std::int64_t layer, std::int64_t width);
 
+  // Bytes a dry run would have taken.
+  std::int64_t counted_bytes() const { return counted_bytes_; }
   std::vector<Buffer> take_owned() { return std::move(owned_); }
 
   const io::Checkpoint& checkpoint;
@@ -67,7 +69,8 @@ class TensorLoader {
   const LoadOptions& options;
 
  private:
-  Buffer& own(std::size_t bytes);
+  // Null on a dry run.
+  std::byte* own(std::size_t bytes);
   void attach_factors(const io::TensorInfo& tensor, WeightView& view) const;
 
   const io::TensorSource& tensors_;
@@ -75,6 +78,7 @@ class TensorLoader {
   const Backends& backends_;
   Allocator* allocator_;
   std::vector<Buffer> owned_;
+  std::int64_t counted_bytes_ = 0;
 };
 
 // loader_experts.cpp

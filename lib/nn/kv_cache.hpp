@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "base/allocator.hpp"
@@ -43,6 +44,13 @@ class KvCache {
   void store(const kernels::KernelTable& kernels, int layer, std::int64_t position, const float* row) noexcept;
   // Rows [page * 64, page * 64 + 64) of a layer, columns [first_column, first_column + columns).
   kernels::WeightRows page(int layer, std::int64_t page, std::int64_t first_column, std::int64_t columns) const noexcept;
+
+  // The first `rows` rows of a layer in a page, as they are stored, for saving and restoring. To write them the page must be
+  // this cache's own.
+  std::span<std::byte> stored_rows(int layer, std::int64_t page, std::int64_t rows) const noexcept {
+    return {row(layer, page * kPageRows), std::size_t(rows * width(layer) * value_bytes_)};
+  }
+  int layers() const noexcept { return int(shape_.widths.size()); }
 
   static std::int64_t bytes_for(const KvCacheShape& shape, std::int64_t context_length) noexcept;
 

@@ -60,6 +60,18 @@ void GeneratedText::drop_untaken() {
   settled_ = 0;
 }
 
+GeneratedText::State GeneratedText::state() const {
+  return {stream_ ? stream_->state() : text::Utf8Stream::State{}, stop_strings_, pending_, settled_, over_};
+}
+
+void GeneratedText::restore(State state) {
+  if (stream_) stream_->restore(std::move(state.stream));
+  stop_strings_ = std::move(state.stop_strings);
+  pending_ = std::move(state.pending);
+  settled_ = std::min<std::size_t>(state.settled, pending_.size());
+  over_ = state.over;
+}
+
 void GeneratedText::reset() {
   if (stream_) stream_->reset();
   pending_.clear();

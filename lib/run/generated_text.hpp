@@ -28,6 +28,17 @@ class GeneratedText {
   // Forgets what was not taken, and goes on from there.
   void drop_untaken();
 
+  // All there is to going on from here, but the tokenizer.
+  struct State {
+    text::Utf8Stream::State stream;
+    std::vector<std::string> stop_strings;
+    std::string pending;
+    std::uint64_t settled = 0;
+    bool over = false;
+  };
+  State state() const;
+  void restore(State state);
+
  private:
   bool cut_at_stop_string();
   std::size_t held_back() const;

@@ -1,5 +1,7 @@
 #include "fathom/model.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/error.hpp"
@@ -7,6 +9,7 @@
 #include "model/open_model.hpp"
 #include "model/workspace.hpp"
 #include "nn/kv_cache.hpp"
+#include "platform/memory_files.hpp"
 #include "run/describe_model.hpp"
 #include "run/model_impl.hpp"
 #include "run/session_defaults.hpp"
@@ -51,15 +54,17 @@ StorageFormat cache_storage(CacheFormat format, const model::Network& network) {
   fail(Status::invalid_argument, "cache format {} is not one of automatic, f32, f16, bf16", int(format));
 }
 
-Model Model::open(const Runtime& runtime, const std::string& path, const ModelOptions& options) {
-  const std::shared_ptr<Runtime::Impl>& host = runtime.impl();
+namespace {
+
+std::shared_ptr<Model::Impl> open_impl(const std::shared_ptr<Runtime::Impl>& host, FileSystem& files, const std::string& path,
+                                       const ModelOptions& options) {
   model::LoadOptions load;
   load.progress = options.progress;
   load.verify = options.verify;
   load.max_rows = kMaxChunkRows;
-  model::OpenedModel opened = model::open_model(path, *host->files, host->engine, *host->allocator, load);
+  model::OpenedModel opened = model::open_model(path, files, host->engine, *host->allocator, load);
 
-  auto impl = std::make_shared<Impl>();
+  auto impl = std::make_shared<Model::Impl>();
   impl->runtime = host;
   impl->network = std::move(opened.network);
   impl->info = describe_model(opened.checkpoint, impl->network->config);
@@ -73,8 +78,50 @@ Model Model::open(const Runtime& runtime, const std::string& path, const ModelOp
     impl->info.chat_format = chat_format(*impl->tokenizer);
   }
   impl->stop_tokens = collect_stop_tokens(opened.checkpoint, impl->tokenizer);
-  return Model(std::move(impl));
+  impl->texts = std::move(opened.texts);
+  impl->fingerprint = opened.fingerprint;
+  if (host->log) {
+    host->log->write(LogLevel::info, fmt::format("opened {}: {}, {} layers, {:.1f} million parameters, {:.1f} MB", path,
+                                                 impl->info.family, impl->info.layers, double(impl->info.parameters) * 1e-6,
+                                                 double(impl->info.weight_bytes) * 1e-6));
+  }
+  return impl;
 }
+
+}  // namespace
+
+Model Model::open(const Runtime& runtime, const std::string& path, const ModelOptions& options) {
+  return Model(open_impl(runtime.impl(), *runtime.impl()->files, path, options));
+}
+
+Model Model::open_memory(const Runtime& runtime, std::span<const MemoryFile> given, const ModelOptions& options) {
+  MemoryFiles files(given);
+  return Model(open_impl(runtime.impl(), files, files.checkpoint_path(), options));
+}
+
+MemoryNeeds Model::memory_needed(const Runtime& runtime, const std::string& path, const ModelOptions&) {
+  const model::LoadNeeds needs = model::measure_model(path, *runtime.impl()->files);
+  MemoryNeeds out;
+  out.mapped_bytes = needs.mapped_bytes;
+  out.weights_bytes = needs.weights_bytes;
+  out.peak_bytes = out.weights_bytes;
+  return out;
+}
+
+std::optional<std::string> Model::text(std::string_view key) const {
+  for (const auto& [name, value] : impl_->texts) {
+    if (name == key) return value;
+  }
+  return std::nullopt;
+}
+
+std::vector<std::string> Model::text_keys() const {
+  std::vector<std::string> keys;
+  for (const auto& [name, value] : impl_->texts) keys.push_back(name);
+  return keys;
+}
+
+const std::array<std::uint8_t, 32>& Model::fingerprint() const noexcept { return impl_->fingerprint; }
 
 const ModelInfo& Model::info() const noexcept { return impl_->info; }
 

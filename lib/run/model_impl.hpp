@@ -3,6 +3,9 @@
 
 #include <memory>
 #include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "fathom/model.hpp"
 #include "model/network.hpp"
@@ -15,6 +18,8 @@ struct Model::Impl {
   std::shared_ptr<const model::Network> network;
   ModelInfo info;
   std::optional<Tokenizer> tokenizer;
+  std::vector<std::pair<std::string, std::string>> texts;  // metadata, in file order
+  std::array<std::uint8_t, 32> fingerprint{};
   std::vector<TokenId> stop_tokens;  // the tokenizer's, the chat format's, and generation_config's
 };
 

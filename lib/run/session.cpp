@@ -3,18 +3,27 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/deadline.hpp"
 #include "base/error.hpp"
-#include "model/forward.hpp"
-#include "nn/kv_cache.hpp"
-#include "run/generated_text.hpp"
-#include "run/model_impl.hpp"
-#include "run/sampler.hpp"
+#include "base/task_system.hpp"
+#include "run/batch_impl.hpp"
+#include "run/logprobs.hpp"
 #include "run/session_defaults.hpp"
+#include "run/session_impl.hpp"
 #include "run/tokenizer_impl.hpp"
 
 namespace fathom {
 namespace {
+
+const text::Tokenizer* text_tokenizer(const Model::Impl& model) {
+  return model.tokenizer ? model.tokenizer->impl()->tokenizer.get() : nullptr;
+}
+
+std::int64_t usable_vocab(const Model::Impl& model) {
+  const text::Tokenizer* tokenizer = text_tokenizer(model);
+  return tokenizer ? tokenizer->vocab_size() : model.info.vocab_size;
+}
+
+}  // namespace
 
 std::int64_t choose_context(const SessionOptions& options, const ModelInfo& info) {
   if (options.context_length == 0) return std::min(info.context_length, kDefaultContext);
@@ -32,8 +41,11 @@ std::int64_t choose_rows(const SessionOptions& options, std::int64_t context) {
   return std::min<std::int64_t>(options.chunk_rows, context);
 }
 
-const text::Tokenizer* text_tokenizer(const Model::Impl& model) {
-  return model.tokenizer ? model.tokenizer->impl()->tokenizer.get() : nullptr;
+std::int32_t choose_top_logprobs(const SessionOptions& options) {
+  if (options.top_logprobs < 0 || options.top_logprobs > kMaxTopLogprobs) {
+    fail(Status::invalid_argument, "top_logprobs is {}, expected 0 to {}", options.top_logprobs, kMaxTopLogprobs);
+  }
+  return options.top_logprobs;
 }
 
 void check_tokens(std::span<const TokenId> tokens, std::int64_t vocab_size) {
@@ -44,108 +56,76 @@ void check_tokens(std::span<const TokenId> tokens, std::int64_t vocab_size) {
   }
 }
 
-std::int64_t usable_vocab(const Model::Impl& model) {
-  const text::Tokenizer* tokenizer = text_tokenizer(model);
-  return tokenizer ? tokenizer->vocab_size() : model.info.vocab_size;
+Session::Impl::Impl(std::shared_ptr<const Model::Impl> model_, const SessionOptions& options)
+    : model(std::move(model_)),
+      context(choose_context(options, model->info)),
+      chunk_rows(choose_rows(options, context)),
+      cache(model->network->cache_shape(cache_storage(options.cache, *model->network)), context, *model->runtime->allocator),
+      pass(*model->network, chunk_rows, kLogitRows, model->runtime->tasks->concurrency(), *model->runtime->allocator),
+      sampler(model->info.vocab_size, usable_vocab(*model)),
+      text(text_tokenizer(*model)),
+      traces(options.trace_routes),
+      top_logprobs(choose_top_logprobs(options)) {
+  if (options.count_routes) totals = RouteCounter(model->network->config);
+  reserve();
+  sampler.configure(options.sampling);
+  set_stop(options.stop);
 }
 
-}  // namespace
+Session::Impl::Impl(const Impl& other)
+    : model(other.model),
+      context(other.context),
+      chunk_rows(other.chunk_rows),
+      cache(other.cache.fork(other.settled())),
+      pass(*model->network, chunk_rows, kLogitRows, model->runtime->tasks->concurrency(), *model->runtime->allocator),
+      sampler(other.sampler),
+      text(other.text),
+      traces(other.traces),
+      top_logprobs(other.top_logprobs),
+      stop_tokens(other.stop_tokens),
+      computed(other.settled()),
+      drawn(other.drawn),
+      logits_valid(other.logits_valid),
+      totals(other.totals),
+      stopped(other.stopped) {
+  reserve();
+  tokens = other.tokens;
+  text.drop_untaken();
+  if (logits_valid) pass.adopt_logits(other.pass.logits().row(0));
+}
 
-// A timeline of tokens of which the first `computed` are in the cache. What a step works on next follows from these:
-// queued tokens go through the body in chunks; after the last one the head gives logits; from those a token is drawn.
-struct Session::Impl {
-  Impl(std::shared_ptr<const Model::Impl> model_, const SessionOptions& options)
-      : model(std::move(model_)),
-        context(choose_context(options, model->info)),
-        chunk_rows(choose_rows(options, context)),
-        cache(model->network->cache_shape(cache_storage(options.cache, *model->network)), context, *model->runtime->allocator),
-        pass(*model->network, chunk_rows, kLogitRows, model->runtime->tasks->concurrency(), *model->runtime->allocator),
-        sampler(model->info.vocab_size, usable_vocab(*model)),
-        text(text_tokenizer(*model)),
-        traces(options.trace_routes && model->info.experts > 0) {
-    tokens.reserve(std::size_t(context));
-    new_tokens.reserve(std::size_t(context));
-    if (traces) pass.trace_routes(*model->runtime->allocator);
-    sampler.configure(options.sampling);
-    set_stop(options.stop);
+Session::Impl::~Impl() {
+  if (batch) batch->forget(*this);
+}
+
+// What grows while stepping gets its room here.
+void Session::Impl::reserve() {
+  tokens.reserve(std::size_t(context));
+  new_tokens.reserve(std::size_t(context));
+  if (top_logprobs > 0) logprobs.reserve(std::size_t(context * (1 + top_logprobs)));
+  if (follows_routes()) pass.trace_routes(*model->runtime->allocator);
+}
+
+void Session::Impl::set_stop(const StopOptions& options) {
+  for (const std::string& stop : options.strings) {
+    if (stop.empty()) fail(Status::invalid_argument, "a stop string is empty");
   }
-
-  // Goes on where `other` stands; what is computed is shared.
-  explicit Impl(const Impl& other)
-      : model(other.model),
-        context(other.context),
-        chunk_rows(other.chunk_rows),
-        cache(other.cache.fork(other.settled())),
-        pass(*model->network, chunk_rows, kLogitRows, model->runtime->tasks->concurrency(), *model->runtime->allocator),
-        sampler(other.sampler),
-        text(other.text),
-        traces(other.traces),
-        stop_tokens(other.stop_tokens),
-        computed(other.settled()),
-        drawn(other.drawn),
-        logits_valid(other.logits_valid),
-        stopped(other.stopped) {
-    tokens.reserve(std::size_t(context));
-    tokens = other.tokens;
-    new_tokens.reserve(std::size_t(context));
-    text.drop_untaken();
-    if (traces) pass.trace_routes(*model->runtime->allocator);
-    if (logits_valid) pass.adopt_logits(other.pass.logits().row(0));
+  if (!options.strings.empty() && !model->tokenizer) {
+    fail(Status::invalid_argument, "stop strings need text, and {} has no tokenizer", model->info.path);
   }
+  std::vector<TokenId> stops = options.tokens;
+  if (options.at_stop_tokens) stops.insert(stops.end(), model->stop_tokens.begin(), model->stop_tokens.end());
+  text.set_stop_strings(options.strings);
+  stop_tokens = std::move(stops);
+}
 
-  void rewind(std::int64_t length);
-
-  void set_stop(const StopOptions& options) {
-    for (const std::string& stop : options.strings) {
-      if (stop.empty()) fail(Status::invalid_argument, "a stop string is empty");
-    }
-    if (!options.strings.empty() && !model->tokenizer) {
-      fail(Status::invalid_argument, "stop strings need text, and {} has no tokenizer", model->info.path);
-    }
-    std::vector<TokenId> stops = options.tokens;
-    if (options.at_stop_tokens) stops.insert(stops.end(), model->stop_tokens.begin(), model->stop_tokens.end());
-    text.set_stop_strings(options.strings);
-    stop_tokens = std::move(stops);
-  }
-
-  // Tokens that need not go through the model again: all computed ones, unless the logits of the last are still to come.
-  std::int64_t settled() const { return logits_valid || queued() > 0 || computed == 0 ? computed : computed - 1; }
-  std::int64_t queued() const { return std::int64_t(tokens.size()) - computed; }
-  std::int64_t queued_appended() const { return queued() - (drawn >= computed); }
-
-  // One run of the pass to its end; false when it paused.
-  bool advance(const Deadline& deadline) { return pass.advance(*model->runtime->tasks, deadline, cancelled); }
-
-  bool take_in_queue(const StepOptions& options, const Deadline& deadline, StepResult& result);
-  bool report_logits(const StepOptions& options, const Deadline& deadline);
-  void keep_routes();
-  bool draw(StepResult& result);
-
-  std::shared_ptr<const Model::Impl> model;
-  std::int64_t context;
-  std::int64_t chunk_rows;
-  nn::KvCache cache;
-  model::Pass pass;
-  Sampler sampler;
-  GeneratedText text;
-  bool traces;
-  std::vector<TokenId> stop_tokens;
-
-  std::vector<TokenId> tokens;
-  std::int64_t computed = 0;
-  std::int64_t drawn = -1;            // where the last generated token stands
-  enum class Doing { nothing, body, head } doing = Doing::nothing;
-  model::RowSpan span;                // of the chunk under way
-  std::int64_t reported = 0;          // rows of the chunk whose logits were reported
-  bool logits_valid = false;
-  std::vector<TokenId> new_tokens;    // generated, not taken
-  std::vector<Route> routes;          // traced, not taken
-  StopReason stopped = StopReason::none;
-  CancelFlag cancelled{false};
-};
+void Session::Impl::leave_joint_pass() noexcept {
+  if (batch) batch->settle();
+}
 
 // The last token kept goes through the model again, because its logits are needed and are no longer there.
 void Session::Impl::rewind(std::int64_t length) {
+  leave_joint_pass();
   const std::int64_t kept = std::min(computed, std::max<std::int64_t>(length - 1, 0));
   cache.rewind(kept);
   pass.stop();
@@ -155,24 +135,32 @@ void Session::Impl::rewind(std::int64_t length) {
   drawn = -1;
   logits_valid = false;
   new_tokens.clear();
+  logprobs.clear();
   routes.clear();
   text.reset();
   stopped = StopReason::none;
 }
 
-// Copies the routes of the finished chunk out of the pass.
-void Session::Impl::keep_routes() {
+void Session::Impl::keep_routes(const model::Pass& ran, const model::RowSpan& chunk) {
   const model::Config& c = model->network->config;
-  for (std::int64_t row = 0; row < span.rows; ++row) {
+  for (std::int64_t i = 0; i < chunk.rows; ++i) {
     std::int64_t index = 0;
     for (std::int64_t layer = 0; layer < c.num_hidden_layers; ++layer) {
       if (!c.is_moe(layer)) continue;
-      const auto ids = pass.traced_ids(index, row);
-      const auto weights = pass.traced_weights(index, row);
-      routes.push_back({span.first_position + row, std::int32_t(layer), {ids.begin(), ids.end()}, {weights.begin(), weights.end()}});
+      const auto ids = ran.traced_ids(index, chunk.first_row + i);
+      const auto weights = ran.traced_weights(index, chunk.first_row + i);
+      totals.count(layer, ids, weights);
+      if (traces) {
+        routes.push_back({chunk.first_position + i, std::int32_t(layer), {ids.begin(), ids.end()}, {weights.begin(), weights.end()}});
+      }
       ++index;
     }
   }
+}
+
+std::int64_t Session::Impl::take_in(const model::RowSpan& chunk) {
+  computed += chunk.rows;
+  return chunk.rows - (drawn >= chunk.first_position && drawn < computed);
 }
 
 // Logits of every row of the chunk, a few at a time. False when paused.
@@ -203,10 +191,9 @@ bool Session::Impl::take_in_queue(const StepOptions& options, const Deadline& de
     }
     if (doing == Doing::body) {
       if (!advance(deadline)) return false;
-      computed += span.rows;
-      result.prompt_tokens += span.rows - (drawn >= span.first_position && drawn < computed);
+      result.prompt_tokens += take_in(span);
       doing = Doing::head;  // before anything that may throw: the chunk is in the cache
-      if (traces) keep_routes();
+      if (follows_routes()) keep_routes(pass, span);
     }
     if (options.on_logits) {
       if (!report_logits(options, deadline)) return false;
@@ -220,6 +207,14 @@ bool Session::Impl::take_in_queue(const StepOptions& options, const Deadline& de
   }
 }
 
+StepResult Session::Impl::finish(StopReason stop, StepResult result) {
+  if (stop != StopReason::none && stop != StopReason::cancelled) text.finish();
+  result.stop = stop;
+  result.queued_tokens = queued_appended();
+  result.longest_unit_us = pass.take_longest_unit_us();
+  return result;
+}
+
 // Draws the next token from the logits; false when generation ends with it.
 bool Session::Impl::draw(StepResult& result) {
   if (std::int64_t(tokens.size()) >= context) {
@@ -231,6 +226,7 @@ bool Session::Impl::draw(StepResult& result) {
   drawn = std::int64_t(tokens.size());
   tokens.push_back(id);
   ++result.new_tokens;
+  if (top_logprobs > 0) append_logprobs(last.first(std::size_t(usable_vocab(*model))), id, top_logprobs, logprobs);
   if (std::find(stop_tokens.begin(), stop_tokens.end(), id) != stop_tokens.end()) {
     stopped = StopReason::stop_token;
     return false;
@@ -265,15 +261,10 @@ StepResult Session::step(const StepOptions& options) {
   Impl& s = *impl_;
   if (options.max_new_tokens < 0) fail(Status::invalid_argument, "max_new_tokens is {}, expected 0 or more", options.max_new_tokens);
   if (s.tokens.empty()) fail(Status::wrong_state, "there is nothing to go on from: append tokens first");
+  s.leave_joint_pass();
   StepResult result;
   const Deadline deadline = Deadline::after_us(options.budget_us);
-  const auto finish = [&](StopReason stop) {
-    if (stop != StopReason::none && stop != StopReason::cancelled) s.text.finish();
-    result.stop = stop;
-    result.queued_tokens = s.queued_appended();
-    result.longest_unit_us = s.pass.take_longest_unit_us();
-    return result;
-  };
+  const auto finish = [&](StopReason stop) { return s.finish(stop, result); };
   if (s.stopped != StopReason::none) return finish(s.stopped);
 
   for (;;) {
@@ -293,7 +284,24 @@ std::vector<TokenId> Session::take_tokens() {
   impl_->new_tokens.clear();
   return taken;
 }
-std::vector<Route> Session::take_routes() { return std::exchange(impl_->routes, {}); }
+std::vector<TokenLogprob> Session::take_logprobs() {
+  if (impl_->top_logprobs == 0) fail(Status::wrong_state, "this session keeps no probabilities: top_logprobs is 0");
+  std::vector<TokenLogprob> taken = impl_->logprobs;  // likewise
+  impl_->logprobs.clear();
+  return taken;
+}
+std::vector<Route> Session::take_routes() {
+  if (!impl_->traces) fail(Status::wrong_state, "this session keeps no routes: trace_routes is off");
+  return std::exchange(impl_->routes, {});
+}
+const RouteTotals& Session::route_totals(std::int64_t layer) const {
+  const Impl& s = *impl_;
+  if (!s.totals.counts()) fail(Status::wrong_state, "this session counts no routes: count_routes is off");
+  if (layer < 0 || layer >= s.model->info.layers) {
+    fail(Status::invalid_argument, "layer is {}, expected 0 to {}", layer, s.model->info.layers - 1);
+  }
+  return s.totals.layer(layer);
+}
 
 std::span<const float> Session::logits() const {
   const Impl& s = *impl_;
@@ -306,7 +314,10 @@ std::int64_t Session::context_length() const noexcept { return impl_->context; }
 
 void Session::reset() {
   Impl& s = *impl_;
+  s.leave_joint_pass();
   s.pass.stop();
+  s.totals.clear();
+  s.logprobs.clear();
   s.tokens.clear();
   s.computed = 0;
   s.drawn = -1;

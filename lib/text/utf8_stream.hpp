@@ -19,6 +19,17 @@ class Utf8Stream {
   void finish(std::string& out);
   void reset();
 
+  // What is not written yet, for saving and going on from there.
+  struct State {
+    std::string pending;
+    bool at_start = false;
+  };
+  State state() const { return {pending_, at_start_}; }
+  void restore(State state) {
+    pending_ = std::move(state.pending);
+    at_start_ = state.at_start;
+  }
+
  private:
   void emit(bool last, std::string& out);
   void append_run(std::string_view bytes, std::string& out);

@@ -478,7 +478,7 @@ TEST_CASE("routes come by position, then layer, once each, and only when asked f
   Session quiet(model, plain());
   quiet.append(prompt_of(3));
   quiet.step();
-  CHECK(quiet.take_routes().empty());
+  check_error(Status::wrong_state, {"trace_routes"}, [&] { quiet.take_routes(); });
 }
 
 TEST_CASE("sessions of one model on two threads compute what they compute alone") {

@@ -1,0 +1,67 @@
+// A batch: sessions of one model that step together, so that weights are read once for all of them.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "fathom/session.hpp"
+
+namespace fathom {
+
+struct BatchOptions {
+  std::int32_t rows = 512;     // at most so many tokens go through the model together
+  std::int32_t sessions = 64;  // at most so many members; not more than rows
+};
+
+struct BatchStepOptions {
+  std::int64_t budget_us = 0;       // return after about this long; 0: no limit
+  std::int64_t max_new_tokens = 1;  // of each member; 0: only take in what was appended
+};
+
+struct BatchResult {
+  std::int32_t sessions = 0;       // members
+  std::int32_t active = 0;         // of these, with something to go on with
+  std::int32_t failed = 0;         // whose part in this step failed
+  std::int64_t prompt_tokens = 0;  // of all members together, as in StepResult
+  std::int64_t new_tokens = 0;
+  std::int64_t queued_tokens = 0;
+  double longest_unit_us = 0;
+};
+
+// What the last step did for one member.
+struct MemberResult {
+  StepResult step;
+  std::optional<Error> error;  // when its part failed; it takes part in the next step again
+};
+
+// Not thread-safe, nor are its members while it steps, except their cancel(). Keeps its model alive, not its members: a session
+// that is destroyed leaves.
+class Batch {
+ public:
+  // All memory is taken here and in add(). Throws Error.
+  explicit Batch(const Model& model, const BatchOptions& options = {});
+  Batch(Batch&&) noexcept;
+  Batch& operator=(Batch&&) noexcept;
+  ~Batch();
+
+  // Throws Error{invalid_argument} for a session of another model, a member of a batch, and one more than there is room for.
+  void add(Session& session);
+  // Throws Error{invalid_argument} when it is no member.
+  void remove(Session& session);
+
+  // Joint passes: first one token for each member that generates, then prompts, which share the remaining rows evenly, the
+  // odd ones going to each in turn. Returns when a member has its max_new_tokens, so that nobody waits for another's prompt;
+  // when no member has anything left to do; or when the budget ends, maybe inside a pass, which the next step resumes.
+  // One member's failure leaves the others alone.
+  BatchResult step(const BatchStepOptions& options = {});
+  // Throws Error{invalid_argument} when it is no member.
+  const MemberResult& last_result(const Session& session) const;
+
+  struct Impl;
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace fathom
