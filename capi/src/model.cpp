@@ -1,21 +1,18 @@
 // fathom_model_*
 #include "buffers.hpp"
-#include "handles.hpp"
+#include "objects.hpp"
+#include "options.hpp"
 #include "structs.hpp"
 
 namespace {
 
-// The host's function, as the C++ API wants it. A host written in C++ may let an exception out; it ends here.
-std::function<bool(double, std::string_view)> adapt(fathom_progress progress, void* user) {
-  if (progress == nullptr) return {};
-  return [progress, user](double done, std::string_view what) {
-    const std::string terminated(what);
-    try {
-      return progress(user, done, terminated.c_str()) == 0;
-    } catch (...) {
-      capi::fail(FATHOM_CALLBACK_FAILED, "the progress callback threw an exception");
-    }
-  };
+std::vector<fathom::MemoryFile> read_files(const fathom_memory_file* files, size_t count) {
+  std::vector<fathom::MemoryFile> read;
+  for (const fathom_memory_file& file : capi::read_array(files, count, "files")) {
+    const auto bytes = capi::read_array(static_cast<const std::byte*>(file.data), file.data_size, "a file's data");
+    read.push_back({capi::read_path(file.name, file.name_size), bytes});
+  }
+  return read;
 }
 
 }  // namespace
@@ -23,25 +20,32 @@ std::function<bool(double, std::string_view)> adapt(fathom_progress progress, vo
 int32_t fathom_model_open(const fathom_runtime* runtime, const char* path, size_t path_size,
                           const fathom_model_options* options, fathom_model** model) {
   return capi::guard([&] {
-    capi::require(runtime != nullptr, "runtime is NULL");
+    const auto used = capi::read(runtime, "runtime");
     capi::require(model != nullptr, "model is NULL");
-    const auto given = capi::read_options(options, "fathom_model_options");
-    fathom::ModelOptions wanted;
-    wanted.verify = capi::read_flag(given.verify, "fathom_model_options.verify");
-    wanted.progress = adapt(given.progress, given.progress_user);
-    const std::string where(capi::read_string(path, path_size, "path"));
-    capi::require(where.find('\0') == where.npos, "the path contains a zero byte");
-    *model = new fathom_model{fathom::Model::open(runtime->value, where, wanted)};
+    const fathom::ModelOptions wanted = capi::read_model_options(options);
+    auto opened = std::make_unique<fathom::Model>(fathom::Model::open(*used, capi::read_path(path, path_size), wanted));
+    *model = capi::make_handle<fathom_model>(used.host(), std::move(opened));
   });
 }
 
-void fathom_model_release(fathom_model* model) { delete model; }
+int32_t fathom_model_open_memory(const fathom_runtime* runtime, const fathom_memory_file* files, size_t file_count,
+                                 const fathom_model_options* options, fathom_model** model) {
+  return capi::guard([&] {
+    const auto used = capi::read(runtime, "runtime");
+    capi::require(model != nullptr, "model is NULL");
+    const fathom::ModelOptions wanted = capi::read_model_options(options);
+    auto opened = std::make_unique<fathom::Model>(fathom::Model::open_memory(*used, read_files(files, file_count), wanted));
+    *model = capi::make_handle<fathom_model>(used.host(), std::move(opened));
+  });
+}
+
+void fathom_model_release(fathom_model* model) { capi::release(model); }
 
 int32_t fathom_model_get_info(const fathom_model* model, fathom_model_info* info) {
   return capi::guard([&] {
-    capi::require(model != nullptr, "model is NULL");
+    const auto used = capi::read(model, "model");
     capi::require(info != nullptr, "info is NULL");
-    const fathom::ModelInfo& known = model->value.info();
+    const fathom::ModelInfo& known = used->info();
     fathom_model_info result = {};
     result.has_tokenizer = known.has_tokenizer ? 1 : 0;
     result.family = known.family.c_str();
@@ -52,12 +56,48 @@ int32_t fathom_model_get_info(const fathom_model* model, fathom_model_info* info
     result.hidden_size = known.hidden_size;
     result.vocab_size = known.vocab_size;
     result.context_length = known.context_length;
+    result.heads = known.heads;
+    result.kv_heads = known.kv_heads;
     result.experts = known.experts;
     result.experts_per_token = known.experts_per_token;
     result.parameters = known.parameters;
     result.weight_bytes = known.weight_bytes;
     result.cache_values_per_token = known.cache_values_per_token;
     result.automatic_cache = static_cast<int32_t>(known.automatic_cache);
+    result.bos_token = known.has_tokenizer ? used->tokenizer().bos().value_or(-1) : -1;
+    result.eos_token = known.has_tokenizer ? used->tokenizer().eos().value_or(-1) : -1;
     capi::write_result(result, info, "fathom_model_info");
+  });
+}
+
+int32_t fathom_model_text(const fathom_model* model, const char* key, size_t key_size, char* text, size_t capacity,
+                          size_t* needed) {
+  return capi::guard([&] {
+    const auto used = capi::read(model, "model");
+    const std::string_view name = capi::read_string(key, key_size, "key");
+    const auto found = used->text(name);
+    if (!found) capi::fail(FATHOM_NOT_FOUND, "the checkpoint says nothing under '" + std::string(name) + "'");
+    capi::write_array(*found, text, capacity, needed);
+  });
+}
+
+int32_t fathom_model_text_key(const fathom_model* model, size_t index, char* key, size_t capacity, size_t* needed) {
+  return capi::guard([&] {
+    const auto used = capi::read(model, "model");
+    const auto keys = used->text_keys();
+    if (index >= keys.size()) {
+      capi::fail(FATHOM_NOT_FOUND, "there is no key " + std::to_string(index) + " of " + std::to_string(keys.size()));
+    }
+    capi::write_array(keys[index], key, capacity, needed);
+  });
+}
+
+int32_t fathom_model_fingerprint(const fathom_model* model, uint8_t* fingerprint) {
+  return capi::guard([&] {
+    const auto used = capi::read(model, "model");
+    capi::require(fingerprint != nullptr, "fingerprint is NULL");
+    const auto bytes = used->fingerprint();
+    static_assert(bytes.size() == FATHOM_FINGERPRINT_SIZE);
+    std::copy(bytes.begin(), bytes.end(), fingerprint);
   });
 }

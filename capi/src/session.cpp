@@ -1,136 +1,152 @@
-// fathom_session_*
+// Sessions: making them, making them work, changing them.
 #include "buffers.hpp"
-#include "handles.hpp"
+#include "objects.hpp"
+#include "options.hpp"
 #include "structs.hpp"
 
 namespace {
 
-fathom::SamplingOptions read_sampling(const fathom_sampling_options* options) {
-  const auto given = capi::read_options(options, "fathom_sampling_options");
-  capi::require_reserved(given.reserved, "fathom_sampling_options.reserved");
-  fathom::SamplingOptions wanted;
-  wanted.temperature = given.temperature;
-  wanted.top_k = given.top_k;
-  wanted.min_p = given.min_p;
-  wanted.frequency_penalty = given.frequency_penalty;
-  wanted.presence_penalty = given.presence_penalty;
-  wanted.seed = given.seed;
-  // zero means the default, which these three have elsewhere
-  if (given.top_p != 0) wanted.top_p = given.top_p;
-  if (given.repetition_penalty != 0) wanted.repetition_penalty = given.repetition_penalty;
-  if (given.penalty_window != 0) wanted.penalty_window = given.penalty_window;
-  return wanted;
-}
-
-fathom::StopOptions read_stop(const fathom_session_options& given) {
-  fathom::StopOptions wanted;
-  wanted.at_stop_tokens = !capi::read_flag(given.ignore_stop_tokens, "fathom_session_options.ignore_stop_tokens");
-  const auto tokens = capi::read_array(given.stop_tokens, given.stop_token_count, "stop_tokens");
-  wanted.tokens.assign(tokens.begin(), tokens.end());
-  for (const fathom_string& text : capi::read_array(given.stop_strings, given.stop_string_count, "stop_strings")) {
-    wanted.strings.emplace_back(capi::read_string(text.data, text.size, "a stop string"));
+void report_task_failure() {
+  if (capi::take_task_failure()) {
+    capi::fail(FATHOM_CALLBACK_FAILED, "the host's task system failed or left tasks out; they were done without it");
   }
-  return wanted;
 }
 
-fathom::SessionOptions read_session(const fathom_session_options* options) {
-  const auto given = capi::read_options(options, "fathom_session_options");
-  capi::require(given.cache >= FATHOM_CACHE_AUTOMATIC && given.cache <= FATHOM_CACHE_BF16,
-                "fathom_session_options.cache is none of FATHOM_CACHE_*");
-  fathom::SessionOptions wanted;
-  wanted.context_length = given.context_length;
-  wanted.cache = static_cast<fathom::CacheFormat>(given.cache);
-  if (given.chunk_rows != 0) wanted.chunk_rows = given.chunk_rows;
-  wanted.sampling = read_sampling(given.sampling);
-  wanted.stop = read_stop(given);
-  return wanted;
+void add(fathom::StepResult& total, const fathom::StepResult& step) {
+  total.stop = step.stop;
+  total.prompt_tokens += step.prompt_tokens;
+  total.new_tokens += step.new_tokens;
+  total.queued_tokens = step.queued_tokens;
+  total.longest_unit_us = std::max(total.longest_unit_us, step.longest_unit_us);
 }
 
-fathom::StepOptions read_step(const fathom_step_options* options) {
-  const auto given = capi::read_options(options, "fathom_step_options");
-  capi::require_reserved(given.reserved, "fathom_step_options.reserved");
-  capi::require(given.budget_us >= 0, "fathom_step_options.budget_us is negative");
-  capi::require(given.max_new_tokens >= FATHOM_NO_NEW_TOKENS,
-                "fathom_step_options.max_new_tokens is less than FATHOM_NO_NEW_TOKENS");
-  fathom::StepOptions wanted;
-  wanted.budget_us = given.budget_us;
-  if (given.max_new_tokens != 0)
-    wanted.max_new_tokens = given.max_new_tokens == FATHOM_NO_NEW_TOKENS ? 0 : given.max_new_tokens;
-  return wanted;
+// Hands over what is there. False when the host wants no more.
+bool pour_text(capi::SessionContent& session, fathom_text_sink sink, void* user) {
+  session.unread_text += session.value.take_text();
+  if (session.unread_text.empty()) return true;
+  int32_t answer = 0;
+  try {
+    answer = sink(user, session.unread_text.data(), session.unread_text.size());
+  } catch (...) {
+    capi::fail(FATHOM_CALLBACK_FAILED, "the text sink threw an exception; the text it was given can be read again");
+  }
+  session.unread_text.clear();
+  return answer == 0;
+}
+
+fathom::StepResult generate(capi::SessionContent& session, int64_t max_new_tokens, fathom_text_sink sink, void* user) {
+  fathom::StepResult total;
+  for (;;) {
+    add(total, session.value.step({.max_new_tokens = 1}));
+    const bool more = pour_text(session, sink, user);
+    if (total.stop != fathom::StopReason::none) return total;
+    if (!more) {
+      total.stop = fathom::StopReason::cancelled;
+      return total;
+    }
+    if (max_new_tokens > 0 && total.new_tokens >= max_new_tokens) return total;
+  }
 }
 
 }  // namespace
 
 int32_t fathom_session_create(const fathom_model* model, const fathom_session_options* options, fathom_session** session) {
   return capi::guard([&] {
-    capi::require(model != nullptr, "model is NULL");
+    const auto used = capi::read(model, "model");
     capi::require(session != nullptr, "session is NULL");
-    *session = new fathom_session{fathom::Session(model->value, read_session(options)), {}, {}};
+    auto made = std::make_unique<capi::SessionContent>(fathom::Session(*used, capi::read_session(options)));
+    *session = capi::make_handle<fathom_session>(used.host(), std::move(made));
   });
 }
 
-void fathom_session_release(fathom_session* session) { delete session; }
+void fathom_session_release(fathom_session* session) { capi::release(session); }
 
 int32_t fathom_session_append(fathom_session* session, const int32_t* tokens, size_t count) {
   return capi::guard([&] {
-    capi::require(session != nullptr, "session is NULL");
-    session->value.append(capi::read_array(tokens, count, "tokens"));
+    const auto used = capi::write(session, "session");
+    used->value.append(capi::read_array(tokens, count, "tokens"));
   });
 }
 
 int32_t fathom_session_step(fathom_session* session, const fathom_step_options* options, fathom_step_result* result) {
   return capi::guard([&] {
-    capi::require(session != nullptr, "session is NULL");
+    const auto used = capi::write(session, "session");
     // before any work, so that a result that cannot be reported is not computed
     if (result != nullptr) capi::checked_size(result, "fathom_step_result");
-    const fathom::StepResult done = session->value.step(read_step(options));
-    if (result == nullptr) return;
-    fathom_step_result told = {};
-    told.stop = static_cast<int32_t>(done.stop);
-    told.prompt_tokens = done.prompt_tokens;
-    told.new_tokens = done.new_tokens;
-    told.queued_tokens = done.queued_tokens;
-    told.longest_unit_us = done.longest_unit_us;
-    capi::write_result(told, result, "fathom_step_result");
+    capi::take_task_failure();
+    const fathom::StepResult done = used->value.step(capi::read_step(options));
+    if (result != nullptr) capi::write_result(capi::write_step(done), result, "fathom_step_result");
+    report_task_failure();
   });
 }
 
-int32_t fathom_session_read_text(fathom_session* session, char* text, size_t capacity, size_t* needed) {
+int32_t fathom_session_generate(fathom_session* session, int64_t max_new_tokens, fathom_text_sink sink, void* user,
+                                fathom_step_result* result) {
   return capi::guard([&] {
-    capi::require(session != nullptr, "session is NULL");
-    session->unread_text += session->value.take_text();
-    if (capi::write_array(session->unread_text, text, capacity, needed)) session->unread_text.clear();
-  });
-}
-
-int32_t fathom_session_read_tokens(fathom_session* session, int32_t* tokens, size_t capacity, size_t* needed) {
-  return capi::guard([&] {
-    capi::require(session != nullptr, "session is NULL");
-    const auto taken = session->value.take_tokens();
-    session->unread_tokens.insert(session->unread_tokens.end(), taken.begin(), taken.end());
-    if (capi::write_array(session->unread_tokens, tokens, capacity, needed)) session->unread_tokens.clear();
-  });
-}
-
-int32_t fathom_session_logits(const fathom_session* session, const float** logits, size_t* count) {
-  return capi::guard([&] {
-    capi::require(session != nullptr, "session is NULL");
-    capi::require(logits != nullptr && count != nullptr, "logits or count is NULL");
-    const std::span<const float> row = session->value.logits();
-    *logits = row.data();
-    *count = row.size();
+    const auto used = capi::write(session, "session");
+    capi::require(max_new_tokens >= 0, "max_new_tokens is negative");
+    capi::require(sink != nullptr, "sink is NULL");
+    if (result != nullptr) capi::checked_size(result, "fathom_step_result");
+    capi::take_task_failure();
+    const fathom::StepResult done = generate(*used, max_new_tokens, sink, user);
+    if (result != nullptr) capi::write_result(capi::write_step(done), result, "fathom_step_result");
+    report_task_failure();
   });
 }
 
 void fathom_session_cancel(fathom_session* session) {
-  if (session != nullptr) session->value.cancel();
+  // not counted as a use: a step is under way when this is called
+  if (session == nullptr || session->kind != capi::Kind::session) return;
+  if ((session->uses.load() & capi::Shell::kReleased) == 0) session->content->value.cancel();
+}
+
+int32_t fathom_session_set_sampling(fathom_session* session, const fathom_sampling_options* options) {
+  return capi::guard([&] {
+    const auto used = capi::write(session, "session");
+    used->value.set_sampling(capi::read_sampling(options));
+  });
+}
+
+int32_t fathom_session_set_stop(fathom_session* session, const fathom_stop_options* options) {
+  return capi::guard([&] {
+    const auto used = capi::write(session, "session");
+    used->value.set_stop(capi::read_stop(options));
+  });
+}
+
+int32_t fathom_session_sync(fathom_session* session, const int32_t* tokens, size_t count, size_t* kept) {
+  return capi::guard([&] {
+    const auto used = capi::write(session, "session");
+    const std::size_t before = used->value.tokens().size();
+    const std::size_t shared = std::size_t(used->value.sync(capi::read_array(tokens, count, "tokens")));
+    if (shared < before) used->drop_unread();
+    if (kept != nullptr) *kept = shared;
+  });
+}
+
+int32_t fathom_session_rewind(fathom_session* session, size_t length) {
+  return capi::guard([&] {
+    const auto used = capi::write(session, "session");
+    capi::require(length <= std::size_t(INT64_MAX), "length is larger than any context");
+    const std::size_t before = used->value.tokens().size();
+    used->value.rewind(std::int64_t(length));
+    if (length < before) used->drop_unread();
+  });
+}
+
+int32_t fathom_session_fork(const fathom_session* session, fathom_session** fork) {
+  return capi::guard([&] {
+    const auto used = capi::read(session, "session");
+    capi::require(fork != nullptr, "fork is NULL");
+    auto made = std::make_unique<capi::SessionContent>(used->value.fork());
+    *fork = capi::make_handle<fathom_session>(used.host(), std::move(made));
+  });
 }
 
 int32_t fathom_session_reset(fathom_session* session) {
   return capi::guard([&] {
-    capi::require(session != nullptr, "session is NULL");
-    session->value.reset();
-    session->unread_text.clear();
-    session->unread_tokens.clear();
+    const auto used = capi::write(session, "session");
+    used->value.reset();
+    used->drop_unread();
   });
 }

@@ -15,21 +15,39 @@ namespace capi {
 template <typename Struct>
 inline constexpr std::uint32_t first_size = 0;
 template <>
-inline constexpr std::uint32_t first_size<fathom_runtime_options> = 32;
+inline constexpr std::uint32_t first_size<fathom_allocator> = 32;
+template <>
+inline constexpr std::uint32_t first_size<fathom_task_system> = 24;
+template <>
+inline constexpr std::uint32_t first_size<fathom_file_system> = 64;
+template <>
+inline constexpr std::uint32_t first_size<fathom_log_sink> = 24;
+template <>
+inline constexpr std::uint32_t first_size<fathom_runtime_options> = 64;
+template <>
+inline constexpr std::uint32_t first_size<fathom_runtime_info> = 32;
 template <>
 inline constexpr std::uint32_t first_size<fathom_model_options> = 24;
 template <>
-inline constexpr std::uint32_t first_size<fathom_model_info> = 120;
+inline constexpr std::uint32_t first_size<fathom_model_info> = 144;
+template <>
+inline constexpr std::uint32_t first_size<fathom_memory_needs> = 56;
 template <>
 inline constexpr std::uint32_t first_size<fathom_chat_options> = 32;
 template <>
 inline constexpr std::uint32_t first_size<fathom_sampling_options> = 48;
 template <>
-inline constexpr std::uint32_t first_size<fathom_session_options> = 64;
+inline constexpr std::uint32_t first_size<fathom_stop_options> = 40;
+template <>
+inline constexpr std::uint32_t first_size<fathom_session_options> = 48;
 template <>
 inline constexpr std::uint32_t first_size<fathom_step_options> = 24;
 template <>
 inline constexpr std::uint32_t first_size<fathom_step_result> = 40;
+template <>
+inline constexpr std::uint32_t first_size<fathom_batch_options> = 16;
+template <>
+inline constexpr std::uint32_t first_size<fathom_batch_result> = 48;
 
 // No struct of any version will be larger, so a wild struct_size is not followed into memory that is not the caller's.
 inline constexpr std::uint32_t kLargestStruct = 4096;

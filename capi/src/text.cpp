@@ -1,8 +1,8 @@
-// fathom_encode, fathom_decode, fathom_encode_chat
+// fathom_encode, fathom_decode, fathom_find_token, fathom_encode_chat
 #include "buffers.hpp"
 #include "fathom/chat.hpp"
 #include "fathom/tokenizer.hpp"
-#include "handles.hpp"
+#include "objects.hpp"
 #include "structs.hpp"
 
 namespace {
@@ -25,31 +25,42 @@ std::vector<fathom::ChatMessage> read_messages(const fathom_message* messages, s
 int32_t fathom_encode(const fathom_model* model, const char* text, size_t text_size, uint32_t flags, int32_t* tokens,
                       size_t capacity, size_t* needed) {
   return capi::guard([&] {
-    capi::require(model != nullptr, "model is NULL");
+    const auto used = capi::read(model, "model");
     require_flags(flags, FATHOM_ENCODE_PARSE_SPECIAL | FATHOM_ENCODE_ADD_SPECIAL);
     fathom::EncodeOptions options;
     options.parse_special = (flags & FATHOM_ENCODE_PARSE_SPECIAL) != 0;
     options.add_special = (flags & FATHOM_ENCODE_ADD_SPECIAL) != 0;
     const std::string_view input = capi::read_string(text, text_size, "text");
-    capi::write_array(model->value.tokenizer().encode(input, options), tokens, capacity, needed);
+    capi::write_array(used->tokenizer().encode(input, options), tokens, capacity, needed);
   });
 }
 
 int32_t fathom_decode(const fathom_model* model, const int32_t* tokens, size_t token_count, uint32_t flags, char* text,
                       size_t capacity, size_t* needed) {
   return capi::guard([&] {
-    capi::require(model != nullptr, "model is NULL");
+    const auto used = capi::read(model, "model");
     require_flags(flags, FATHOM_DECODE_KEEP_SPECIAL);
     const bool skip_special = (flags & FATHOM_DECODE_KEEP_SPECIAL) == 0;
     const auto ids = capi::read_array(tokens, token_count, "tokens");
-    capi::write_array(model->value.tokenizer().decode(ids, skip_special), text, capacity, needed);
+    capi::write_array(used->tokenizer().decode(ids, skip_special), text, capacity, needed);
+  });
+}
+
+int32_t fathom_find_token(const fathom_model* model, const char* text, size_t text_size, int32_t* token) {
+  return capi::guard([&] {
+    const auto used = capi::read(model, "model");
+    capi::require(token != nullptr, "token is NULL");
+    const std::string_view content = capi::read_string(text, text_size, "text");
+    const auto found = used->tokenizer().find(content);
+    if (!found) capi::fail(FATHOM_NOT_FOUND, "no token is written '" + std::string(content) + "'");
+    *token = *found;
   });
 }
 
 int32_t fathom_encode_chat(const fathom_model* model, const fathom_message* messages, size_t message_count,
                            const fathom_chat_options* options, int32_t* tokens, size_t capacity, size_t* needed) {
   return capi::guard([&] {
-    capi::require(model != nullptr, "model is NULL");
+    const auto used = capi::read(model, "model");
     const auto given = capi::read_options(options, "fathom_chat_options");
     capi::require_reserved(given.reserved, "fathom_chat_options.reserved");
     fathom::ChatOptions wanted;
@@ -57,6 +68,6 @@ int32_t fathom_encode_chat(const fathom_model* model, const fathom_message* mess
     wanted.thinking = capi::read_flag(given.thinking, "fathom_chat_options.thinking");
     wanted.add_generation_prompt = !capi::read_flag(given.no_generation_prompt, "fathom_chat_options.no_generation_prompt");
     const auto conversation = read_messages(messages, message_count);
-    capi::write_array(fathom::encode_chat(model->value.tokenizer(), conversation, wanted), tokens, capacity, needed);
+    capi::write_array(fathom::encode_chat(used->tokenizer(), conversation, wanted), tokens, capacity, needed);
   });
 }

@@ -16,7 +16,10 @@ constexpr int kMaxThreads = 1024;
 
 }  // namespace
 
-const char* version() noexcept { return "0.1.0"; }
+#define FATHOM_TEXT_OF(number) #number
+#define FATHOM_DOTTED(major, minor, patch) FATHOM_TEXT_OF(major) "." FATHOM_TEXT_OF(minor) "." FATHOM_TEXT_OF(patch)
+
+const char* version() noexcept { return FATHOM_DOTTED(FATHOM_VERSION_MAJOR, FATHOM_VERSION_MINOR, FATHOM_VERSION_PATCH); }
 
 Runtime::Runtime(const RuntimeOptions& options) : impl_(std::make_shared<Impl>()) {
   if (options.threads < 0 || options.threads > kMaxThreads) {

@@ -41,14 +41,15 @@ static fathom_model* open_model(const fathom_runtime* runtime, const char* path)
 }
 
 static fathom_session* create_session(const fathom_model* model) {
-  fathom_session_options options = {.struct_size = sizeof options, .context_length = 64, .ignore_stop_tokens = 1};
+  const fathom_stop_options stop = {.struct_size = sizeof stop, .ignore_stop_tokens = 1};
+  const fathom_session_options options = {.struct_size = sizeof options, .context_length = 64, .stop = &stop};
   fathom_session* session = NULL;
   CHECK_OK(fathom_session_create(model, &options, &session));
   return session;
 }
 
 static void names_and_version(void) {
-  CHECK(strcmp(fathom_version(), "0.1.0") == 0);
+  CHECK(strcmp(fathom_version(), "1.0.0") == 0);
   CHECK(strcmp(fathom_status_name(FATHOM_OK), "ok") == 0);
   CHECK(strcmp(fathom_status_name(FATHOM_CORRUPT_FILE), "corrupt_file") == 0);
   CHECK(strcmp(fathom_status_name(FATHOM_BUFFER_TOO_SMALL), "buffer_too_small") == 0);
@@ -56,17 +57,26 @@ static void names_and_version(void) {
   CHECK(strcmp(fathom_status_name(99), "unknown") == 0);
 }
 
-/* A program built with this header must find its fields again in every later library: sizes only grow, and only in 0.x. */
+/* A program built with this header must find its fields again in every later library: sizes never change, they only grow. */
 static void struct_sizes(void) {
   if (sizeof(void*) != 8) return;
-  CHECK(sizeof(fathom_runtime_options) == 32);
+  CHECK(sizeof(fathom_allocator) == 32);
+  CHECK(sizeof(fathom_task_system) == 24);
+  CHECK(sizeof(fathom_file_system) == 64);
+  CHECK(sizeof(fathom_log_sink) == 24);
+  CHECK(sizeof(fathom_runtime_options) == 64);
+  CHECK(sizeof(fathom_runtime_info) == 32);
   CHECK(sizeof(fathom_model_options) == 24);
-  CHECK(sizeof(fathom_model_info) == 120);
+  CHECK(sizeof(fathom_model_info) == 144);
+  CHECK(sizeof(fathom_memory_needs) == 56);
   CHECK(sizeof(fathom_chat_options) == 32);
   CHECK(sizeof(fathom_sampling_options) == 48);
-  CHECK(sizeof(fathom_session_options) == 64);
+  CHECK(sizeof(fathom_stop_options) == 40);
+  CHECK(sizeof(fathom_session_options) == 48);
   CHECK(sizeof(fathom_step_options) == 24);
   CHECK(sizeof(fathom_step_result) == 40);
+  CHECK(sizeof(fathom_batch_options) == 16);
+  CHECK(sizeof(fathom_batch_result) == 48);
 }
 
 static void null_handles(const char* path) {
@@ -322,9 +332,10 @@ static void session_misuse(const fathom_model* model) {
   options.chunk_rows = -1;
   CHECK_FAILS(FATHOM_INVALID_ARGUMENT, fathom_session_create(model, &options, &session));
   options.chunk_rows = 0;
-  options.stop_string_count = 1;
+  fathom_stop_options stop = {.struct_size = sizeof stop, .string_count = 1};
+  options.stop = &stop;
   CHECK_FAILS(FATHOM_INVALID_ARGUMENT, fathom_session_create(model, &options, &session));
-  options.stop_string_count = 0;
+  options.stop = NULL;
   fathom_sampling_options sampling = {.struct_size = sizeof sampling, .temperature = NAN};
   options.sampling = &sampling;
   CHECK_FAILS(FATHOM_INVALID_ARGUMENT, fathom_session_create(model, &options, &session));

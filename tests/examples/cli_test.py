@@ -96,7 +96,7 @@ class Usage(ToolTest):
         self.assertIn(b"generate", self.succeed("--help"))
         for command in ("generate", "chat", "inspect", "tokenize", "logits", "perplexity", "routes"):
             self.assertIn(b"Examples:\n  ", self.succeed(command, "--help"))
-        self.assertEqual(self.succeed("--version"), b"fathom 0.1.0\n")
+        self.assertEqual(self.succeed("--version"), b"fathom 1.0.0\n")
 
     def test_wrong_usage_is_2(self):
         model = fixture("llama3")
