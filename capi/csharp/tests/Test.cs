@@ -1,0 +1,100 @@
+// Test.exe LAYOUT MODEL      MODEL: a folder with a small mixture-of-experts model and a byte tokenizer
+using System;
+using System.IO;
+using System.Linq;
+using System.Runtime.InteropServices;
+using Fathom;
+
+static class Test
+{
+    static int failures = 0;
+
+    static void Check(bool condition, string sentence)
+    {
+        if (condition) return;
+        ++failures;
+        Console.WriteLine("FAILED: " + sentence);
+    }
+
+    static void StructsLieAsTheCompilerLaysThem(string path)
+    {
+        Type type = null;
+        int structs = 0;
+        foreach (var line in File.ReadAllLines(path).Where(each => !each.StartsWith("#")))
+        {
+            var words = line.Split(new[] { ' ' }, StringSplitOptions.RemoveEmptyEntries);
+            if (!line.StartsWith(" "))
+            {
+                type = typeof(Native).Assembly.GetType("Fathom." + words[0]);
+                Check(type != null && Marshal.SizeOf(type) == int.Parse(words[1]), words[0]);
+                ++structs;
+            }
+            else
+            {
+                Check((int)Marshal.OffsetOf(type, words[0]) == int.Parse(words[1]), type + "." + words[0]);
+            }
+        }
+        Check(structs > 20, "the list has " + structs + " structs");
+    }
+
+    static int[] Continuation(Model model, int[] prompt, int count)
+    {
+        using (var session = new Session(model, 200))
+        {
+            session.Append(prompt);
+            session.Step(0, count);
+            return session.ReadTokens();
+        }
+    }
+
+    static void SessionsTalk(Model model)
+    {
+        Check(model.Family == "deepseek_v3", "family");
+        var prompt = model.Encode("Grüße");
+        Check(model.Decode(prompt) == "Grüße", "round trip");
+        Check(model.Encode("").Length == 0, "no text, no tokens");
+        var expected = Continuation(model, prompt, 6);
+        using (var session = new Session(model, 200))
+        {
+            session.Append(prompt);
+            // as a game does it: a little in each frame
+            long made = 0;
+            for (int frame = 0; frame < 1000000 && made < expected.Length; ++frame) made += session.Step(50).new_tokens;
+            Check(session.ReadTokens().SequenceEqual(expected), "budgets keep the bits");
+            session.ReadText();
+            session.Rewind(prompt.Length);
+            session.Step(0, 6);
+            Check(session.ReadTokens().SequenceEqual(expected), "rewinding keeps the bits");
+            session.Cancel();
+            Check(session.Step().stop == Native.FATHOM_STOP_CANCELLED, "cancel");
+            session.Reset();
+            session.Append(model.EncodeQuestion("Hello?"));
+            Check(session.Step(0, 0).prompt_tokens > 6, "a question is taken in");
+        }
+    }
+
+    static void ErrorsHaveASentence(Runtime runtime)
+    {
+        try
+        {
+            new Model(runtime, "/no/such/model");
+            Check(false, "a model that is not there was opened");
+        }
+        catch (FathomException error)
+        {
+            Check(error.Status == Native.FATHOM_NOT_FOUND && error.Message.Contains("/no/such/model"), error.Message);
+        }
+    }
+
+    static int Main(string[] arguments)
+    {
+        StructsLieAsTheCompilerLaysThem(arguments[0]);
+        using (var runtime = new Runtime(2, true))
+        {
+            using (var model = new Model(runtime, arguments[1])) SessionsTalk(model);
+            ErrorsHaveASentence(runtime);
+        }
+        Console.WriteLine(failures == 0 ? "all is well" : "FAILED");
+        return failures == 0 ? 0 : 1;
+    }
+}
