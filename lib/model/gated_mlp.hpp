@@ -14,21 +14,22 @@ inline void activate(const Pass& pass, float* gate, const float* up, std::int64_
   }
 }
 
-inline std::int64_t count_gate_up_tiles(const GatedMlp& mlp, int workers) {
+inline std::int64_t count_gate_up_units(const Pass& pass, const GatedMlp& mlp) {
   const nn::Linear* matrix[] = {&mlp.gate};
-  return count_column_tiles(matrix, workers);
+  return count_product_units(pass, matrix);
 }
 
 // A tile of gate and of up, activated, and rounded where down reads 8 bits: one unit, no barrier in between.
-inline void run_gate_up_tile(Pass& pass, const GatedMlp& mlp, std::int64_t unit, Worker& worker) {
+inline void run_gate_up_unit(Pass& pass, const GatedMlp& mlp, std::int64_t unit, Worker& worker) {
   const nn::Linear* matrix[] = {&mlp.gate};
-  const ColumnTile tile = find_column_tile(matrix, unit, pass.worker_count());
+  const ProductUnit product = find_product_unit(pass, matrix, unit);
+  const ColumnTile& tile = product.tile;
   const std::int64_t width = mlp.gate.out();
   const Activations x = normed_rows(pass);
   const Matrix<float> gate{pass.ws.gate.data, pass.rows, width}, up{pass.ws.up.data, pass.rows, width};
-  mlp.gate.multiply(x, gate, tile.first, tile.last, worker.linear);
-  mlp.up.multiply(x, up, tile.first, tile.last, worker.linear);
-  for (std::int64_t row = 0; row < pass.rows; ++row) {
+  multiply_unit(mlp.gate, x, gate, product, worker);
+  multiply_unit(mlp.up, x, up, product, worker);
+  for (std::int64_t row = product.rows.first; row < product.rows.first + product.rows.count; ++row) {
     activate(pass, gate.row(row) + tile.first, up.row(row) + tile.first, tile.last - tile.first);
     if (mlp.down.reads_quantised()) pass.ws.hidden_q8.store(pass.kernels, row, width, tile.first, tile.last, gate.row(row));
   }

@@ -19,6 +19,39 @@ void for_rows(std::int64_t unit, std::int64_t rows, Body body) {
   for (std::int64_t row = unit * kRowsPerUnit; row < end; ++row) body(row);
 }
 
+// Products of many rows are cut in rows as well, so that no unit takes long. The cuts depend on the number of rows alone, and no
+// block but a lone one has fewer rows than a back end for many rows wants, so that a block takes the same kernels as the whole.
+inline constexpr std::int64_t kProductRows = 64;
+
+inline std::int64_t row_blocks(std::int64_t rows) { return std::max<std::int64_t>(1, rows / kProductRows); }
+
+struct RowBlock {
+  std::int64_t first = 0, count = 0;
+};
+inline RowBlock row_block(std::int64_t rows, std::int64_t index) {
+  const std::int64_t blocks = row_blocks(rows), first = rows * index / blocks;
+  return {first, rows * (index + 1) / blocks - first};
+}
+
+// A tile of columns for a block of rows. Blocks follow each other within a tile, whose weights are then still near.
+struct ProductUnit {
+  ColumnTile tile;
+  RowBlock rows;
+};
+inline std::int64_t count_product_units(const Pass& pass, std::span<const nn::Linear* const> matrices) {
+  return count_column_tiles(matrices, pass.worker_count()) * row_blocks(pass.rows);
+}
+inline ProductUnit find_product_unit(const Pass& pass, std::span<const nn::Linear* const> matrices, std::int64_t unit) {
+  const std::int64_t blocks = row_blocks(pass.rows);
+  return {find_column_tile(matrices, unit / blocks, pass.worker_count()), row_block(pass.rows, unit % blocks)};
+}
+// y's columns of the tile, for the rows of the block.
+inline void multiply_unit(const nn::Linear& matrix, const Activations& x, const Matrix<float>& y, const ProductUnit& unit,
+                          Worker& worker) {
+  matrix.multiply(x.slice(unit.rows.first, unit.rows.count), y.slice(unit.rows.first, unit.rows.count), unit.tile.first,
+                  unit.tile.last, worker.linear);
+}
+
 // The normed rows of the pass, as every matrix of a layer reads them.
 inline Activations normed_rows(const Pass& pass) {
   return {pass.ws.normed.slice(0, pass.rows), pass.ws.normed_q8.rows(pass.ws.normed.cols)};
@@ -32,10 +65,10 @@ inline void norm_row(Pass& pass, std::int64_t row, const float* weight, bool qua
   if (quantise) pass.ws.normed_q8.store(pass.kernels, row, c.hidden_size, 0, c.hidden_size, out);
 }
 
-// Columns [first, last) of branch are added to the residual stream.
-inline void add_branch(Pass& pass, std::int64_t first, std::int64_t last) {
-  for (std::int64_t row = 0; row < pass.rows; ++row) {
-    pass.kernels.add(pass.ws.x.row(row) + first, pass.ws.branch.row(row) + first, last - first);
+// The unit's part of branch is added to the residual stream.
+inline void add_branch(Pass& pass, const ProductUnit& unit) {
+  for (std::int64_t row = unit.rows.first; row < unit.rows.first + unit.rows.count; ++row) {
+    pass.kernels.add(pass.ws.x.row(row) + unit.tile.first, pass.ws.branch.row(row) + unit.tile.first, unit.tile.last - unit.tile.first);
   }
 }
 

@@ -21,17 +21,17 @@ void run_attn_norm(Pass& pass, int layer, std::int64_t unit, Worker&) {
 std::int64_t project_qkv_units(const Pass& pass, int layer) {
   const AttentionWeights& a = pass.layer(layer).attention;
   const nn::Linear* matrices[] = {&a.q, &a.k, &a.v};
-  return count_column_tiles(matrices, pass.worker_count());
+  return count_product_units(pass, matrices);
 }
 
 void run_project_qkv(Pass& pass, int layer, std::int64_t unit, Worker& worker) {
   const AttentionWeights& a = pass.layer(layer).attention;
   const Config& c = pass.config();
   const nn::Linear* matrices[] = {&a.q, &a.k, &a.v};
-  const ColumnTile tile = find_column_tile(matrices, unit, pass.worker_count());
-  Matrix<float> out = tile.matrix == 0 ? pass.ws.q : pass.ws.kv;
-  if (tile.matrix == 2) out.data += c.num_key_value_heads * c.head_dim;  // values follow keys in a cache row
-  matrices[tile.matrix]->multiply(normed_rows(pass), out, tile.first, tile.last, worker.linear);
+  const ProductUnit product = find_product_unit(pass, matrices, unit);
+  Matrix<float> out = product.tile.matrix == 0 ? pass.ws.q : pass.ws.kv;
+  if (product.tile.matrix == 2) out.data += c.num_key_value_heads * c.head_dim;  // values follow keys in a cache row
+  multiply_unit(*matrices[product.tile.matrix], normed_rows(pass), out, product, worker);
 }
 
 // Norm and rotation of each head, then into the cache.
@@ -116,15 +116,15 @@ void run_quantise_heads(Pass& pass, int, std::int64_t unit, Worker&) {
 
 std::int64_t attn_output_units(const Pass& pass, int layer) {
   const nn::Linear* matrix[] = {&pass.layer(layer).attention.output};
-  return count_column_tiles(matrix, pass.worker_count());
+  return count_product_units(pass, matrix);
 }
 
 void run_attn_output(Pass& pass, int layer, std::int64_t unit, Worker& worker) {
   const nn::Linear* matrix[] = {&pass.layer(layer).attention.output};
-  const ColumnTile tile = find_column_tile(matrix, unit, pass.worker_count());
+  const ProductUnit product = find_product_unit(pass, matrix, unit);
   const Activations x{pass.ws.heads.slice(0, pass.rows), pass.ws.heads_q8.rows(pass.ws.heads.cols)};
-  matrix[0]->multiply(x, pass.ws.branch, tile.first, tile.last, worker.linear);
-  add_branch(pass, tile.first, tile.last);
+  multiply_unit(*matrix[0], x, pass.ws.branch, product, worker);
+  add_branch(pass, product);
 }
 
 }  // namespace

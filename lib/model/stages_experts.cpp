@@ -1,5 +1,6 @@
 // The mixture-of-experts layer (DeepSeekMoE, arXiv:2401.06066): route, then each chosen expert over the rows that chose it,
 // and the shared expert over all. Contributions are added in ascending expert order, so that bits do not depend on the mix.
+#include <algorithm>
 #include <cstring>
 
 #include "model/gated_mlp.hpp"
@@ -12,13 +13,13 @@ namespace {
 
 std::int64_t router_units(const Pass& pass, int layer) {
   const nn::Linear* matrix[] = {&pass.layer(layer).experts.router};
-  return count_column_tiles(matrix, pass.worker_count());
+  return count_product_units(pass, matrix);
 }
 
 void run_router(Pass& pass, int layer, std::int64_t unit, Worker& worker) {
   const nn::Linear* matrix[] = {&pass.layer(layer).experts.router};
-  const ColumnTile tile = find_column_tile(matrix, unit, pass.worker_count());
-  matrix[0]->multiply(normed_rows(pass), pass.ws.router_logits, tile.first, tile.last, worker.linear);
+  const ProductUnit product = find_product_unit(pass, matrix, unit);
+  multiply_unit(*matrix[0], normed_rows(pass), pass.ws.router_logits, product, worker);
 }
 
 std::int64_t one_unit(const Pass&, int) { return 1; }
@@ -37,17 +38,18 @@ void run_choose(Pass& pass, int layer, std::int64_t, Worker& worker) {
 
 // ---------------------------------------------------------------- gate and up
 
-// Units: tiles of the shared expert, then for each active expert its tiles. Experts of a layer are of one shape.
-std::int64_t shared_tiles(const Pass& pass, int layer) {
+// Units: those of the shared expert, then for each active expert its tiles. Experts of a layer are of one shape.
+std::int64_t shared_units(const Pass& pass, int layer) {
   const GatedMlp& shared = pass.layer(layer).experts.shared;
-  return shared ? count_gate_up_tiles(shared, pass.worker_count()) : 0;
+  return shared ? count_gate_up_units(pass, shared) : 0;
 }
 std::int64_t expert_tiles(const Pass& pass, int layer) {
-  return count_gate_up_tiles(pass.layer(layer).experts.store.expert(0), pass.worker_count());
+  const nn::Linear* matrix[] = {&pass.layer(layer).experts.store.expert(0).gate};
+  return count_column_tiles(matrix, pass.worker_count());
 }
 
 std::int64_t experts_gate_up_units(const Pass& pass, int layer) {
-  return shared_tiles(pass, layer) + pass.ws.groups.count * expert_tiles(pass, layer);
+  return shared_units(pass, layer) + pass.ws.groups.count * expert_tiles(pass, layer);
 }
 
 // The normed rows of slots [first, first + count), side by side in the worker's memory, in the form `reader` wants.
@@ -101,9 +103,9 @@ void run_expert_gate_up(Pass& pass, int layer, std::int64_t unit, Worker& worker
 }
 
 void run_experts_gate_up(Pass& pass, int layer, std::int64_t unit, Worker& worker) {
-  const std::int64_t shared = shared_tiles(pass, layer);
+  const std::int64_t shared = shared_units(pass, layer);
   if (unit < shared) {
-    run_gate_up_tile(pass, pass.layer(layer).experts.shared, unit, worker);
+    run_gate_up_unit(pass, pass.layer(layer).experts.shared, unit, worker);
   } else {
     run_expert_gate_up(pass, layer, unit - shared, worker);
   }
@@ -111,8 +113,8 @@ void run_experts_gate_up(Pass& pass, int layer, std::int64_t unit, Worker& worke
 
 // ---------------------------------------------------------------- down
 
-// A unit is a range of the residual stream's columns: every active expert's share of it, so that adding needs no lock and
-// keeps its order.
+// A unit is a range of the residual stream's columns for a block of its rows: every active expert's share of it, so that adding needs
+// no lock and keeps its order.
 std::int64_t down_tile(const Pass& pass, int layer) {
   const ExpertWeights& experts = pass.layer(layer).experts;
   std::int64_t bytes = pass.ws.groups.count * experts.store.expert(0).down.weights().stored.row_bytes;
@@ -122,14 +124,15 @@ std::int64_t down_tile(const Pass& pass, int layer) {
 
 std::int64_t experts_down_units(const Pass& pass, int layer) {
   const std::int64_t tile = down_tile(pass, layer);
-  return (pass.config().hidden_size + tile - 1) / tile;
+  return (pass.config().hidden_size + tile - 1) / tile * row_blocks(pass.rows);
 }
 
 void run_experts_down(Pass& pass, int layer, std::int64_t unit, Worker& worker) {
   const ExpertWeights& experts = pass.layer(layer).experts;
   const Config& c = pass.config();
   const nn::ExpertGroups& groups = pass.ws.groups;
-  const std::int64_t tile = down_tile(pass, layer), first_col = unit * tile;
+  const RowBlock block = row_block(pass.rows, unit % row_blocks(pass.rows));
+  const std::int64_t tile = down_tile(pass, layer), first_col = unit / row_blocks(pass.rows) * tile;
   const std::int64_t cols = std::min(c.hidden_size, first_col + tile) - first_col;
   // multiply() addresses y by absolute column; only this tile's columns exist.
   const auto product = [&](const nn::Linear& down, const Activations& x) {
@@ -139,8 +142,12 @@ void run_experts_down(Pass& pass, int layer, std::int64_t unit, Worker& worker) 
   for (std::int64_t a = 0; a < groups.count; ++a) {
     const nn::Linear& down = experts.store.expert(groups.active[a]).down;
     const Activations hidden{pass.ws.slot_gate, pass.ws.slot_q8.rows(c.moe_intermediate_size)};
-    for (std::int64_t first = groups.first[a]; first < groups.first[a + 1]; first += kExpertPanel) {
-      const std::int64_t count = std::min<std::int64_t>(kExpertPanel, groups.first[a + 1] - first);
+    // the slots of a group are in the order of their rows
+    const std::int32_t *begin = groups.row + groups.first[a], *end = groups.row + groups.first[a + 1];
+    const std::int32_t* from = std::lower_bound(begin, end, block.first);
+    const std::int64_t last = std::lower_bound(from, end, block.first + block.count) - groups.row;
+    for (std::int64_t first = from - groups.row; first < last; first += kExpertPanel) {
+      const std::int64_t count = std::min(kExpertPanel, last - first);
       product(down, hidden.slice(first, count));
       for (std::int64_t i = 0; i < count; ++i) {
         pass.kernels.axpy(groups.weight[first + i], worker.local.data() + i * cols, pass.ws.x.row(groups.row[first + i]) + first_col,
@@ -150,8 +157,8 @@ void run_experts_down(Pass& pass, int layer, std::int64_t unit, Worker& worker) 
   }
   if (!experts.shared) return;
   const Activations hidden = hidden_rows(pass, experts.shared.down.in());
-  for (std::int64_t first = 0; first < pass.rows; first += kExpertPanel) {
-    const std::int64_t count = std::min<std::int64_t>(kExpertPanel, pass.rows - first);
+  for (std::int64_t first = block.first; first < block.first + block.count; first += kExpertPanel) {
+    const std::int64_t count = std::min(kExpertPanel, block.first + block.count - first);
     product(experts.shared.down, hidden.slice(first, count));
     for (std::int64_t i = 0; i < count; ++i) {
       pass.kernels.add(pass.ws.x.row(first + i) + first_col, worker.local.data() + i * cols, cols);

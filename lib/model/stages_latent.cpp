@@ -15,16 +15,16 @@ const nn::Linear& first_query_matrix(const AttentionWeights& a) { return a.q_a ?
 std::int64_t project_latent_units(const Pass& pass, int layer) {
   const AttentionWeights& a = pass.layer(layer).attention;
   const nn::Linear* matrices[] = {&first_query_matrix(a), &a.kv_a};
-  return count_column_tiles(matrices, pass.worker_count());
+  return count_product_units(pass, matrices);
 }
 
 void run_project_latent(Pass& pass, int layer, std::int64_t unit, Worker& worker) {
   const AttentionWeights& a = pass.layer(layer).attention;
   const nn::Linear* matrices[] = {&first_query_matrix(a), &a.kv_a};
-  const ColumnTile tile = find_column_tile(matrices, unit, pass.worker_count());
+  const ProductUnit product = find_product_unit(pass, matrices, unit);
   const Matrix<float> query_out = a.q_a ? pass.ws.q_latent : pass.ws.q;
-  matrices[tile.matrix]->multiply(normed_rows(pass), tile.matrix == 0 ? query_out : pass.ws.kv, tile.first, tile.last,
-                                  worker.linear);
+  multiply_unit(*matrices[product.tile.matrix], normed_rows(pass), product.tile.matrix == 0 ? query_out : pass.ws.kv, product,
+                worker);
 }
 
 void rotate_query_row(Pass& pass, std::int64_t row) {
@@ -56,14 +56,14 @@ void run_norm_and_store_latent(Pass& pass, int layer, std::int64_t unit, Worker&
 
 std::int64_t project_queries_units(const Pass& pass, int layer) {
   const nn::Linear* matrix[] = {&pass.layer(layer).attention.q_b};
-  return count_column_tiles(matrix, pass.worker_count());
+  return count_product_units(pass, matrix);
 }
 
 void run_project_queries(Pass& pass, int layer, std::int64_t unit, Worker& worker) {
   const nn::Linear* matrix[] = {&pass.layer(layer).attention.q_b};
-  const ColumnTile tile = find_column_tile(matrix, unit, pass.worker_count());
+  const ProductUnit product = find_product_unit(pass, matrix, unit);
   const Activations x{pass.ws.q_latent.slice(0, pass.rows), pass.ws.q_latent_q8.rows(pass.config().q_lora_rank)};
-  matrix[0]->multiply(x, pass.ws.q, tile.first, tile.last, worker.linear);
+  multiply_unit(*matrix[0], x, pass.ws.q, product, worker);
 }
 
 void run_rotate_queries(Pass& pass, int, std::int64_t unit, Worker&) {

@@ -12,22 +12,22 @@ void run_ffn_norm(Pass& pass, int layer, std::int64_t unit, Worker&) {
   for_rows(unit, pass.rows, [&](std::int64_t row) { norm_row(pass, row, l.ffn_norm, quantise); });
 }
 
-std::int64_t gate_up_units(const Pass& pass, int layer) { return count_gate_up_tiles(pass.layer(layer).mlp, pass.worker_count()); }
+std::int64_t gate_up_units(const Pass& pass, int layer) { return count_gate_up_units(pass, pass.layer(layer).mlp); }
 
 void run_gate_up(Pass& pass, int layer, std::int64_t unit, Worker& worker) {
-  run_gate_up_tile(pass, pass.layer(layer).mlp, unit, worker);
+  run_gate_up_unit(pass, pass.layer(layer).mlp, unit, worker);
 }
 
 std::int64_t down_units(const Pass& pass, int layer) {
   const nn::Linear* matrix[] = {&pass.layer(layer).mlp.down};
-  return count_column_tiles(matrix, pass.worker_count());
+  return count_product_units(pass, matrix);
 }
 
 void run_down(Pass& pass, int layer, std::int64_t unit, Worker& worker) {
   const nn::Linear* matrix[] = {&pass.layer(layer).mlp.down};
-  const ColumnTile tile = find_column_tile(matrix, unit, pass.worker_count());
-  matrix[0]->multiply(hidden_rows(pass, matrix[0]->in()), pass.ws.branch, tile.first, tile.last, worker.linear);
-  add_branch(pass, tile.first, tile.last);
+  const ProductUnit product = find_product_unit(pass, matrix, unit);
+  multiply_unit(*matrix[0], hidden_rows(pass, matrix[0]->in()), pass.ws.branch, product, worker);
+  add_branch(pass, product);
 }
 
 }  // namespace
