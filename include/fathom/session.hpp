@@ -48,6 +48,8 @@ struct StepOptions {
   std::function<void(std::int64_t position, std::span<const float> logits)> on_logits = {};
 };
 
+using LogitsHook = std::function<void(std::int64_t position, std::span<float> logits)>;
+
 struct StepResult {
   StopReason stop = StopReason::none;
   std::int64_t prompt_tokens = 0;  // appended tokens taken in during this step
@@ -117,6 +119,18 @@ class Session {
   // Error{invalid_argument} for another model's or another cache format, Error{context_full} for a longer one than fits, and
   // Error{out_of_memory}.
   void restore(const std::function<void(std::span<std::byte>)>& read);
+
+  // Experimental: may change with any version. They hold until they are changed, over reset() too; fork() takes them along,
+  // save() does not.
+  //
+  // Called before each token is drawn with the logits it is drawn from, [vocab], to edit. An exception fails the step; the next one
+  // calls again. An empty function removes it.
+  void set_logits_hook(LogitsHook hook);
+  // Experts of a layer that may be chosen, [experts], 0 for those that may not; empty: all. Throws Error{invalid_argument} when
+  // fewer than experts_per_token are left, or the layer has none.
+  void mask_experts(std::int64_t layer, std::span<const std::uint8_t> allowed);
+  // The experts of a layer that every token takes, [experts_per_token]; empty: the router's. Throws Error{invalid_argument}.
+  void force_experts(std::int64_t layer, std::span<const std::int32_t> experts);
 
   // From any thread: a step under way returns soon with StopReason::cancelled; without one, the next step does.
   void cancel() noexcept;

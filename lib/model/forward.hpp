@@ -15,12 +15,19 @@
 
 namespace fathom::model {
 
+// What a host imposes on the experts of one layer.
+struct LayerSteering {
+  std::vector<std::uint8_t> allowed;  // as nn::Steering
+  std::vector<std::int32_t> forced;
+};
+
 // Consecutive rows of one sequence.
 struct RowSpan {
   nn::KvCache* cache = nullptr;
   std::int64_t first_position = 0;
   std::int64_t first_row = 0;
   std::int64_t rows = 0;
+  const LayerSteering* steering = nullptr;  // [layers], or null
 };
 
 // Everything one pass works on. Made once for a session, begun many times; no allocation after it is made.

@@ -28,9 +28,13 @@ void run_choose(Pass& pass, int layer, std::int64_t, Worker& worker) {
   const nn::RouterConfig& router = pass.config().router;
   const std::int64_t k = router.experts_per_token;
   Workspace& ws = pass.ws;
-  for (std::int64_t row = 0; row < pass.rows; ++row) {
-    nn::route(router, ws.router_logits.row(row), pass.layer(layer).experts.correction_bias, ws.route_ids.data() + row * k,
-              ws.route_weights.data() + row * k, worker.local);
+  for (const RowSpan& span : pass.spans) {
+    nn::Steering steering;
+    if (span.steering) steering = {span.steering[layer].allowed, span.steering[layer].forced};
+    for (std::int64_t row = span.first_row; row < span.first_row + span.rows; ++row) {
+      nn::route(router, ws.router_logits.row(row), pass.layer(layer).experts.correction_bias, ws.route_ids.data() + row * k,
+                ws.route_weights.data() + row * k, worker.local, steering);
+    }
   }
   pass.keep_routes(layer);
   nn::group_by_expert(ws.route_ids, ws.route_weights, pass.rows, k, router.experts, ws.group_cursor, ws.groups);

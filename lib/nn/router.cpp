@@ -67,21 +67,37 @@ std::int32_t take_best(std::span<const float> choice, const std::int32_t* taken,
   return best;
 }
 
+void forbid(std::span<float> choice, std::span<const std::uint8_t> allowed) {
+  for (std::size_t e = 0; e < allowed.size(); ++e) {
+    if (allowed[e] == 0) choice[e] = kNever;
+  }
+}
+
 }  // namespace
 
 void route(const RouterConfig& c, const float* logits, const float* correction_bias, std::int32_t* ids, float* weights,
-           std::span<float> scratch) noexcept {
+           std::span<float> scratch, const Steering& steering) noexcept {
   const std::size_t experts = std::size_t(c.experts);
   const std::span<float> score = scratch.first(experts);
   const std::span<float> choice = scratch.subspan(experts, experts);
   std::copy_n(logits, experts, score.begin());
   score_logits(c.score, score);
   for (std::size_t e = 0; e < experts; ++e) choice[e] = score[e] + (correction_bias ? correction_bias[e] : 0.0f);
-  if (c.groups > 1) drop_groups(c, choice, scratch.subspan(2 * experts, std::size_t(c.groups)));
-
+  forbid(choice, steering.allowed);
   const std::int64_t k = c.experts_per_token;
-  for (std::int64_t i = 0; i < k; ++i) ids[i] = take_best(choice, ids, i);
-  std::sort(ids, ids + k);
+  if (c.groups > 1) {
+    drop_groups(c, choice, scratch.subspan(2 * experts, std::size_t(c.groups)));
+    if (!steering.allowed.empty() && std::ranges::count_if(choice, [](float v) { return v > kNever; }) < k) {
+      for (std::size_t e = 0; e < experts; ++e) choice[e] = score[e] + (correction_bias ? correction_bias[e] : 0.0f);
+      forbid(choice, steering.allowed);
+    }
+  }
+  if (steering.forced.empty()) {
+    for (std::int64_t i = 0; i < k; ++i) ids[i] = take_best(choice, ids, i);
+    std::sort(ids, ids + k);
+  } else {
+    std::ranges::copy(steering.forced, ids);
+  }
   for (std::int64_t i = 0; i < k; ++i) weights[i] = score[std::size_t(ids[i])];
   if (c.score == RouterScore::softmax_selected) softmax({weights, std::size_t(k)});
   if (c.normalise) {

@@ -116,7 +116,7 @@ bool Batch::Impl::prepare(Member& member, const BatchStepOptions& options) {
 
 void Batch::Impl::add_rows(Member& member, std::int64_t count) {
   Session::Impl& s = *member.session;
-  spans.push_back({&s.cache, s.computed, std::int64_t(ids.size()), count});
+  spans.push_back({&s.cache, s.computed, std::int64_t(ids.size()), count, s.steering_or_null()});
   parts.push_back({&s, count == s.queued()});
   ids.insert(ids.end(), s.tokens.begin() + s.computed, s.tokens.begin() + s.computed + count);
   s.logits_valid = false;

@@ -87,7 +87,10 @@ Session::Impl::Impl(const Impl& other)
       drawn(other.drawn),
       logits_valid(other.logits_valid),
       totals(other.totals),
-      stopped(other.stopped) {
+      stopped(other.stopped),
+      steering(other.steering),
+      logits_hook(other.logits_hook),
+      hooked_logits(other.hooked_logits) {
   reserve();
   tokens = other.tokens;
   text.drop_untaken();
@@ -183,7 +186,7 @@ bool Session::Impl::take_in_queue(const StepOptions& options, const Deadline& de
   for (;;) {
     if (doing == Doing::nothing) {
       if (queued() == 0) return true;
-      span = {&cache, computed, 0, std::min(chunk_rows, queued())};
+      span = {&cache, computed, 0, std::min(chunk_rows, queued()), steering_or_null()};
       reported = 0;
       logits_valid = false;
       pass.begin({&span, 1}, {tokens.data() + computed, std::size_t(span.rows)});
@@ -207,6 +210,19 @@ bool Session::Impl::take_in_queue(const StepOptions& options, const Deadline& de
   }
 }
 
+model::LayerSteering& Session::Impl::change_steering(std::int64_t layer) {
+  if (layer < 0 || layer >= model->info.layers || !model->network->config.is_moe(layer)) {
+    fail(Status::invalid_argument, "layer {} has no experts to choose from", layer);
+  }
+  steering.resize(std::size_t(model->info.layers));
+  leave_joint_pass();
+  if (doing == Doing::body) {
+    pass.stop();
+    doing = Doing::nothing;
+  }
+  return steering[std::size_t(layer)];
+}
+
 StepResult Session::Impl::finish(StopReason stop, StepResult result) {
   if (stop != StopReason::none && stop != StopReason::cancelled) text.finish();
   result.stop = stop;
@@ -222,7 +238,11 @@ bool Session::Impl::draw(StepResult& result) {
     return false;
   }
   const std::span<const float> last{pass.logits().row(0), std::size_t(model->info.vocab_size)};
-  const TokenId id = sampler.sample(last, tokens);
+  if (logits_hook) {
+    std::ranges::copy(last, hooked_logits.begin());
+    logits_hook(std::int64_t(tokens.size()), hooked_logits);
+  }
+  const TokenId id = sampler.sample(logits_hook ? std::span<const float>(hooked_logits) : last, tokens);
   drawn = std::int64_t(tokens.size());
   tokens.push_back(id);
   ++result.new_tokens;
@@ -358,6 +378,38 @@ Session Session::fork() const {
 
 void Session::set_sampling(const SamplingOptions& sampling) { impl_->sampler.configure(sampling); }
 void Session::set_stop(const StopOptions& stop) { impl_->set_stop(stop); }
+
+void Session::set_logits_hook(LogitsHook hook) {
+  Impl& s = *impl_;
+  s.hooked_logits.resize(hook ? std::size_t(s.model->info.vocab_size) : 0);
+  s.logits_hook = std::move(hook);
+}
+
+void Session::mask_experts(std::int64_t layer, std::span<const std::uint8_t> allowed) {
+  Impl& s = *impl_;
+  const ModelInfo& info = s.model->info;
+  const std::int64_t count = std::ranges::count_if(allowed, [](std::uint8_t each) { return each != 0; });
+  if (!allowed.empty() && (std::int64_t(allowed.size()) != info.experts || count < info.experts_per_token)) {
+    fail(Status::invalid_argument, "a mask of {} experts that allows {}, expected {} of which at least {} are allowed", allowed.size(),
+         count, info.experts, info.experts_per_token);
+  }
+  std::vector<std::uint8_t> mask(allowed.begin(), allowed.end());
+  s.change_steering(layer).allowed = std::move(mask);
+}
+
+void Session::force_experts(std::int64_t layer, std::span<const std::int32_t> experts) {
+  Impl& s = *impl_;
+  const ModelInfo& info = s.model->info;
+  std::vector<std::int32_t> chosen(experts.begin(), experts.end());
+  std::ranges::sort(chosen);
+  const bool distinct = std::ranges::adjacent_find(chosen) == chosen.end();
+  const bool known = chosen.empty() || (chosen.front() >= 0 && chosen.back() < info.experts);
+  if (!chosen.empty() && (std::int64_t(chosen.size()) != info.experts_per_token || !distinct || !known)) {
+    fail(Status::invalid_argument, "{} forced experts, expected {} different ones of 0 to {}", chosen.size(), info.experts_per_token,
+         info.experts - 1);
+  }
+  s.change_steering(layer).forced = std::move(chosen);
+}
 void Session::cancel() noexcept { impl_->cancelled = true; }
 
 }  // namespace fathom

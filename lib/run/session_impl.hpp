@@ -56,6 +56,9 @@ struct Session::Impl {
   std::int64_t take_in(const model::RowSpan& chunk);
   bool follows_routes() const { return (traces || totals.counts()) && model->info.experts > 0; }
   bool draw(StepResult& result);
+  // The layer's steering, about to change; what is under way with the old one is begun again. Throws Error{invalid_argument}.
+  model::LayerSteering& change_steering(std::int64_t layer);
+  const model::LayerSteering* steering_or_null() const { return steering.empty() ? nullptr : steering.data(); }
 
   std::shared_ptr<const Model::Impl> model;
   std::int64_t context;
@@ -80,6 +83,9 @@ struct Session::Impl {
   std::vector<Route> routes;          // traced, not taken
   RouteCounter totals;
   StopReason stopped = StopReason::none;
+  std::vector<model::LayerSteering> steering;  // [layers], or empty
+  LogitsHook logits_hook;
+  std::vector<float> hooked_logits;   // [vocab] what the hook may edit; empty without one
   CancelFlag cancelled{false};
   Batch::Impl* batch = nullptr;       // of which this is a member
 };

@@ -69,7 +69,7 @@ std::vector<std::byte> save(const Session& session) {
 // Restores a state some of whose bytes are changed; with a right checksum half of the time, so that what is behind it is read.
 void restore_changed(Session& session, std::vector<std::byte> state, Bytes& in) {
   for (int i = in.take<std::uint8_t>() % 4; i > 0; --i) state[in.take<std::uint16_t>() % state.size()] = in.take<std::byte>();
-  if (in.take<bool>()) {
+  if ((in.take<std::uint8_t>() & 1) != 0) {
     Xxh64 hash;
     hash.update(std::span(state).first(state.size() - 8));
     const std::uint64_t sum = hash.digest();
@@ -92,7 +92,7 @@ void call(std::vector<std::unique_ptr<Session>>& sessions, Batch& batch, Bytes& 
     case 2: s.rewind(in.take<std::int8_t>()); break;
     case 3: s.sync(tokens(in)); break;
     case 4: s.set_sampling(sampling(in)); break;
-    case 5: s.set_stop({in.take<bool>(), tokens(in), {}}); break;
+    case 5: s.set_stop({(in.take<std::uint8_t>() & 1) != 0, tokens(in), {}}); break;
     case 6: s.reset(); break;
     case 7: s.cancel(); break;
     case 8: restore_changed(s, save(other), in); break;
