@@ -31,19 +31,7 @@ struct SessionContent {
   explicit SessionContent(fathom::Session value_) : value(std::move(value_)) {}
 
   fathom::Session value;
-  // taken from the session, not yet from here
-  std::string unread_text;
-  std::vector<fathom::TokenId> unread_tokens;
-  std::vector<fathom_logprob> unread_logprobs;
-  std::vector<fathom_route> unread_routes;
   std::shared_ptr<Members> joined;  // of the batch it is a member of
-
-  void drop_unread() noexcept {
-    unread_text.clear();
-    unread_tokens.clear();
-    unread_logprobs.clear();
-    unread_routes.clear();
-  }
 };
 
 }  // namespace capi

@@ -22,15 +22,15 @@ void add(fathom::StepResult& total, const fathom::StepResult& step) {
 
 // Hands over what is there. False when the host wants no more.
 bool pour_text(capi::SessionContent& session, fathom_text_sink sink, void* user) {
-  session.unread_text += session.value.take_text();
-  if (session.unread_text.empty()) return true;
+  const std::string_view text = session.value.untaken_text();
+  if (text.empty()) return true;
   int32_t answer = 0;
   try {
-    answer = sink(user, session.unread_text.data(), session.unread_text.size());
+    answer = sink(user, text.data(), text.size());
   } catch (...) {
     capi::fail(FATHOM_CALLBACK_FAILED, "the text sink threw an exception; the text it was given can be read again");
   }
-  session.unread_text.clear();
+  session.value.take_text();
   return answer == 0;
 }
 
@@ -117,9 +117,7 @@ int32_t fathom_session_set_stop(fathom_session* session, const fathom_stop_optio
 int32_t fathom_session_sync(fathom_session* session, const int32_t* tokens, size_t count, size_t* kept) {
   return capi::guard([&] {
     const auto used = capi::write(session, "session");
-    const std::size_t before = used->value.tokens().size();
     const std::size_t shared = std::size_t(used->value.sync(capi::read_array(tokens, count, "tokens")));
-    if (shared < before) used->drop_unread();
     if (kept != nullptr) *kept = shared;
   });
 }
@@ -128,9 +126,7 @@ int32_t fathom_session_rewind(fathom_session* session, size_t length) {
   return capi::guard([&] {
     const auto used = capi::write(session, "session");
     capi::require(length <= std::size_t(INT64_MAX), "length is larger than any context");
-    const std::size_t before = used->value.tokens().size();
     used->value.rewind(std::int64_t(length));
-    if (length < before) used->drop_unread();
   });
 }
 
@@ -147,6 +143,5 @@ int32_t fathom_session_reset(fathom_session* session) {
   return capi::guard([&] {
     const auto used = capi::write(session, "session");
     used->value.reset();
-    used->drop_unread();
   });
 }

@@ -2,40 +2,26 @@
 #include "buffers.hpp"
 #include "objects.hpp"
 
-namespace {
-
-// Hands out what is unread and forgets it once it was taken.
-template <typename Unread, typename Element>
-void read_out(Unread& unread, Element* buffer, size_t capacity, size_t* needed) {
-  if (capi::write_array(unread, buffer, capacity, needed)) unread.clear();
-}
-
-}  // namespace
-
 int32_t fathom_session_read_text(fathom_session* session, char* text, size_t capacity, size_t* needed) {
   return capi::guard([&] {
     const auto used = capi::write(session, "session");
-    used->unread_text += used->value.take_text();
-    read_out(used->unread_text, text, capacity, needed);
+    if (capi::write_array(used->value.untaken_text(), text, capacity, needed)) used->value.take_text();
   });
 }
 
 int32_t fathom_session_read_tokens(fathom_session* session, int32_t* tokens, size_t capacity, size_t* needed) {
   return capi::guard([&] {
     const auto used = capi::write(session, "session");
-    const auto taken = used->value.take_tokens();
-    used->unread_tokens.insert(used->unread_tokens.end(), taken.begin(), taken.end());
-    read_out(used->unread_tokens, tokens, capacity, needed);
+    if (capi::write_array(used->value.untaken_tokens(), tokens, capacity, needed)) used->value.take_tokens();
   });
 }
 
 int32_t fathom_session_read_logprobs(fathom_session* session, fathom_logprob* logprobs, size_t capacity, size_t* needed) {
   return capi::guard([&] {
     const auto used = capi::write(session, "session");
-    for (const fathom::TokenLogprob& each : used->value.take_logprobs()) {
-      used->unread_logprobs.push_back({each.token, each.logprob});
-    }
-    read_out(used->unread_logprobs, logprobs, capacity, needed);
+    std::vector<fathom_logprob> told;
+    for (const fathom::TokenLogprob& each : used->value.untaken_logprobs()) told.push_back({each.token, each.logprob});
+    if (capi::write_array(told, logprobs, capacity, needed)) used->value.take_logprobs();
   });
 }
 
@@ -59,12 +45,13 @@ int32_t fathom_session_logits(const fathom_session* session, const float** logit
 int32_t fathom_session_read_routes(fathom_session* session, fathom_route* routes, size_t capacity, size_t* needed) {
   return capi::guard([&] {
     const auto used = capi::write(session, "session");
-    for (const fathom::Route& route : used->value.take_routes()) {
+    std::vector<fathom_route> told;
+    for (const fathom::Route& route : used->value.untaken_routes()) {
       for (std::size_t i = 0; i < route.experts.size(); ++i) {
-        used->unread_routes.push_back({route.position, route.layer, route.experts[i], route.weights[i], 0});
+        told.push_back({route.position, route.layer, route.experts[i], route.weights[i], 0});
       }
     }
-    read_out(used->unread_routes, routes, capacity, needed);
+    if (capi::write_array(told, routes, capacity, needed)) used->value.take_routes();
   });
 }
 

@@ -45,6 +45,5 @@ int32_t fathom_session_restore(fathom_session* session, fathom_read read, void* 
     used->value.restore([&](std::span<std::byte> bytes) {
       ask("read", [&] { return read(user, bytes.data(), bytes.size()); });
     });
-    used->drop_unread();
   });
 }

@@ -89,6 +89,12 @@ class Session {
   // Error{wrong_state} without count_routes, Error{invalid_argument} for a layer there is not.
   const RouteTotals& route_totals(std::int64_t layer) const;
 
+  // What the take_ functions above would return, left where it is; valid until the next call that is not const.
+  std::string_view untaken_text() const;
+  std::span<const TokenId> untaken_tokens() const noexcept;
+  std::span<const TokenLogprob> untaken_logprobs() const;
+  std::span<const Route> untaken_routes() const;
+
   // Logits after the last token taken in, [vocab]; valid until the next call. Throws Error{wrong_state} before the first.
   std::span<const float> logits() const;
 

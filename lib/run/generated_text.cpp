@@ -47,11 +47,14 @@ void GeneratedText::resume() {
   over_ = false;
 }
 
+std::string_view GeneratedText::ready() const {
+  return std::string_view(pending_).substr(0, over_ ? pending_.size() : pending_.size() - held_back());
+}
+
 std::string GeneratedText::take() {
-  const std::size_t ready = over_ ? pending_.size() : pending_.size() - held_back();
-  std::string out = pending_.substr(0, ready);
-  pending_.erase(0, ready);
-  settled_ -= std::min(settled_, ready);
+  std::string out(ready());
+  pending_.erase(0, out.size());
+  settled_ -= std::min(settled_, out.size());
   return out;
 }
 

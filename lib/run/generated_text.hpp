@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "fathom/sampling.hpp"
@@ -23,6 +24,7 @@ class GeneratedText {
   // Generation goes on after finish(). What was not taken stays; stop strings are sought in what follows it.
   void resume();
   // What is certain and was not taken yet.
+  std::string_view ready() const;
   std::string take();
   void reset();
   // Forgets what was not taken, and goes on from there.

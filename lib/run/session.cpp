@@ -298,20 +298,33 @@ StepResult Session::step(const StepOptions& options) {
   }
 }
 
+std::string_view Session::untaken_text() const { return impl_->text.ready(); }
+std::span<const TokenId> Session::untaken_tokens() const noexcept { return impl_->new_tokens; }
+std::span<const TokenLogprob> Session::untaken_logprobs() const {
+  if (impl_->top_logprobs == 0) fail(Status::wrong_state, "this session keeps no probabilities: top_logprobs is 0");
+  return impl_->logprobs;
+}
+std::span<const Route> Session::untaken_routes() const {
+  if (!impl_->traces) fail(Status::wrong_state, "this session keeps no routes: trace_routes is off");
+  return impl_->routes;
+}
+
+// Tokens and probabilities are copied out: steps go on in the memory they have.
 std::string Session::take_text() { return impl_->text.take(); }
 std::vector<TokenId> Session::take_tokens() {
-  std::vector<TokenId> taken = impl_->new_tokens;  // a copy: steps go on in the memory they have
+  const auto untaken = untaken_tokens();
+  std::vector<TokenId> taken(untaken.begin(), untaken.end());
   impl_->new_tokens.clear();
   return taken;
 }
 std::vector<TokenLogprob> Session::take_logprobs() {
-  if (impl_->top_logprobs == 0) fail(Status::wrong_state, "this session keeps no probabilities: top_logprobs is 0");
-  std::vector<TokenLogprob> taken = impl_->logprobs;  // likewise
+  const auto untaken = untaken_logprobs();
+  std::vector<TokenLogprob> taken(untaken.begin(), untaken.end());
   impl_->logprobs.clear();
   return taken;
 }
 std::vector<Route> Session::take_routes() {
-  if (!impl_->traces) fail(Status::wrong_state, "this session keeps no routes: trace_routes is off");
+  untaken_routes();  // refuses where there are none to take
   return std::exchange(impl_->routes, {});
 }
 const RouteTotals& Session::route_totals(std::int64_t layer) const {

@@ -269,6 +269,43 @@ static void models_open_inside_progress(const fathom_runtime* runtime, const cha
   fathom_model_release(model);
 }
 
+/* Asking how much there is to read takes nothing out of a saved state. */
+struct State {
+  unsigned char bytes[1 << 20];
+  size_t size, at;
+};
+static int32_t keep(void* user, const void* data, size_t bytes) {
+  struct State* state = user;
+  if (bytes > sizeof state->bytes - state->size) return 1;
+  memcpy(state->bytes + state->size, data, bytes);
+  state->size += bytes;
+  return 0;
+}
+static int32_t give(void* user, void* data, size_t bytes) {
+  struct State* state = user;
+  if (bytes > state->size - state->at) return 1;
+  memcpy(data, state->bytes + state->at, bytes);
+  state->at += bytes;
+  return 0;
+}
+static void sizes_take_nothing(const fathom_model* model) {
+  static struct State state;
+  const fathom_step_options step = {.struct_size = sizeof step, .max_new_tokens = 5};
+  fathom_session *a = create_session(model), *b = create_session(model);
+  int32_t tokens[8], again[8];
+  size_t needed = 0, count = 0;
+  CHECK_OK(fathom_session_step(a, &step, NULL));
+  CHECK_OK(fathom_session_read_tokens(a, NULL, 0, &needed));
+  CHECK_FAILS(FATHOM_BUFFER_TOO_SMALL, fathom_session_read_tokens(a, tokens, 4, &needed));
+  CHECK_OK(fathom_session_save(a, keep, &state));
+  CHECK_OK(fathom_session_restore(b, give, &state));
+  CHECK_OK(fathom_session_read_tokens(a, tokens, 8, &needed));
+  CHECK_OK(fathom_session_read_tokens(b, again, 8, &count));
+  CHECK(needed == 5 && count == 5 && memcmp(tokens, again, sizeof tokens[0] * 5) == 0);
+  fathom_session_release(a);
+  fathom_session_release(b);
+}
+
 /* Members leave when they are released, in any order, and a batch may go first. */
 static void batches_and_members(const fathom_model* model) {
   fathom_batch* batch = NULL;
@@ -343,6 +380,7 @@ int main(int argc, char** argv) {
   wrong_moments(model);
   callbacks_call_back(model);
   models_open_inside_progress(runtime, argv[1]);
+  sizes_take_nothing(model);
   batches_and_members(model);
   many_threads(model);
   fathom_model_release(model);
