@@ -19,18 +19,25 @@ void for_rows(std::int64_t unit, std::int64_t rows, Body body) {
   for (std::int64_t row = unit * kRowsPerUnit; row < end; ++row) body(row);
 }
 
-// Products of many rows are cut in rows as well, so that no unit takes long. The cuts depend on the number of rows alone, and no
-// block but a lone one has fewer rows than a back end for many rows wants, so that a block takes the same kernels as the whole.
+// Products of many rows are cut in rows as well, so that no unit takes long. The cuts depend on the number of rows alone. No block but a
+// lone one has fewer rows than `least`.
 inline constexpr std::int64_t kProductRows = 64;
 
-inline std::int64_t row_blocks(std::int64_t rows) { return std::max<std::int64_t>(1, rows / kProductRows); }
+inline std::int64_t count_row_blocks(std::int64_t rows, std::int64_t least) { return std::max<std::int64_t>(1, rows / least); }
 
 struct RowBlock {
   std::int64_t first = 0, count = 0;
 };
-inline RowBlock row_block(std::int64_t rows, std::int64_t index) {
-  const std::int64_t blocks = row_blocks(rows), first = rows * index / blocks;
+inline RowBlock find_row_block(std::int64_t rows, std::int64_t blocks, std::int64_t index) {
+  const std::int64_t first = rows * index / blocks;
   return {first, rows * (index + 1) / blocks - first};
+}
+
+// Blocks for these matrices: large enough that each takes the back end the whole would take.
+inline std::int64_t count_row_blocks(const Pass& pass, std::span<const nn::Linear* const> matrices) {
+  std::int64_t least = kProductRows;
+  for (const nn::Linear* matrix : matrices) least = std::max(least, matrix->many_min_rows());
+  return count_row_blocks(pass.rows, least);
 }
 
 // A tile of columns for a block of rows. Blocks follow each other within a tile, whose weights are then still near.
@@ -39,11 +46,11 @@ struct ProductUnit {
   RowBlock rows;
 };
 inline std::int64_t count_product_units(const Pass& pass, std::span<const nn::Linear* const> matrices) {
-  return count_column_tiles(matrices, pass.worker_count()) * row_blocks(pass.rows);
+  return count_column_tiles(matrices, pass.worker_count()) * count_row_blocks(pass, matrices);
 }
 inline ProductUnit find_product_unit(const Pass& pass, std::span<const nn::Linear* const> matrices, std::int64_t unit) {
-  const std::int64_t blocks = row_blocks(pass.rows);
-  return {find_column_tile(matrices, unit / blocks, pass.worker_count()), row_block(pass.rows, unit % blocks)};
+  const std::int64_t blocks = count_row_blocks(pass, matrices);
+  return {find_column_tile(matrices, unit / blocks, pass.worker_count()), find_row_block(pass.rows, blocks, unit % blocks)};
 }
 // y's columns of the tile, for the rows of the block.
 inline void multiply_unit(const nn::Linear& matrix, const Activations& x, const Matrix<float>& y, const ProductUnit& unit,

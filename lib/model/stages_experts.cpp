@@ -126,17 +126,24 @@ std::int64_t down_tile(const Pass& pass, int layer) {
   return tile_width(pass.config().hidden_size, bytes, pass.worker_count());
 }
 
+std::int64_t down_blocks(const Pass& pass, int layer) {
+  const ExpertWeights& experts = pass.layer(layer).experts;
+  const nn::Linear* matrices[] = {&experts.store.expert(0).down, &experts.shared.down};
+  return count_row_blocks(pass, std::span(matrices).first(experts.shared ? 2 : 1));
+}
+
 std::int64_t experts_down_units(const Pass& pass, int layer) {
   const std::int64_t tile = down_tile(pass, layer);
-  return (pass.config().hidden_size + tile - 1) / tile * row_blocks(pass.rows);
+  return (pass.config().hidden_size + tile - 1) / tile * down_blocks(pass, layer);
 }
 
 void run_experts_down(Pass& pass, int layer, std::int64_t unit, Worker& worker) {
   const ExpertWeights& experts = pass.layer(layer).experts;
   const Config& c = pass.config();
   const nn::ExpertGroups& groups = pass.ws.groups;
-  const RowBlock block = row_block(pass.rows, unit % row_blocks(pass.rows));
-  const std::int64_t tile = down_tile(pass, layer), first_col = unit / row_blocks(pass.rows) * tile;
+  const std::int64_t blocks = down_blocks(pass, layer);
+  const RowBlock block = find_row_block(pass.rows, blocks, unit % blocks);
+  const std::int64_t tile = down_tile(pass, layer), first_col = unit / blocks * tile;
   const std::int64_t cols = std::min(c.hidden_size, first_col + tile) - first_col;
   // multiply() addresses y by absolute column; only this tile's columns exist.
   const auto product = [&](const nn::Linear& down, const Activations& x) {

@@ -24,6 +24,8 @@ class Linear {
   std::int64_t in() const noexcept { return weights().cols; }
   const float* bias() const noexcept { return bias_; }
   bool reads_quantised() const noexcept { return reads_quantised_; }
+  // From so many rows on multiply() takes the back end for many; 0 when there is none.
+  std::int64_t many_min_rows() const noexcept { return many_ ? many_min_rows_ : 0; }
   std::size_t scratch_bytes(std::int64_t max_rows) const noexcept;
 
   // y[i][n] = sum_k x[i][k] w[n][k] + bias[n], n in [first, last); y.data points at column 0.
