@@ -4,6 +4,22 @@
 #include "options.hpp"
 #include "structs.hpp"
 
+namespace {
+
+fathom_batch_result write_batch(const fathom::BatchResult& result) noexcept {
+  fathom_batch_result told = {};
+  told.sessions = result.sessions;
+  told.active = result.active;
+  told.failed = result.failed;
+  told.prompt_tokens = result.prompt_tokens;
+  told.new_tokens = result.new_tokens;
+  told.queued_tokens = result.queued_tokens;
+  told.longest_unit_us = result.longest_unit_us;
+  return told;
+}
+
+}  // namespace
+
 int32_t fathom_batch_create(const fathom_model* model, const fathom_batch_options* options, fathom_batch** batch) {
   return capi::guard([&] {
     const auto used = capi::read(model, "model");
@@ -57,22 +73,10 @@ int32_t fathom_batch_step(fathom_batch* batch, const fathom_step_options* option
       members.reserve(used->members->sessions.size());
       for (fathom_session* session : used->members->sessions) members.push_back(capi::write(session, "a session of the batch"));
     }
-    capi::take_task_failure();
-    const fathom::BatchResult done = used->value->step({wanted.budget_us, wanted.max_new_tokens});
-    if (result != nullptr) {
-      fathom_batch_result told = {};
-      told.sessions = done.sessions;
-      told.active = done.active;
-      told.failed = done.failed;
-      told.prompt_tokens = done.prompt_tokens;
-      told.new_tokens = done.new_tokens;
-      told.queued_tokens = done.queued_tokens;
-      told.longest_unit_us = done.longest_unit_us;
-      capi::write_result(told, result, "fathom_batch_result");
-    }
-    if (capi::take_task_failure()) {
-      capi::fail(FATHOM_CALLBACK_FAILED, "the host's task system failed or left tasks out; they were done without it");
-    }
+    capi::watch_tasks([&] {
+      const fathom::BatchResult done = used->value->step({wanted.budget_us, wanted.max_new_tokens});
+      if (result != nullptr) capi::write_result(write_batch(done), result, "fathom_batch_result");
+    });
   });
 }
 

@@ -4,12 +4,11 @@
 // handle that is used again is recognised as one, as long as anything made from the same runtime is alive.
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include "guard.hpp"

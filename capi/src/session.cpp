@@ -6,12 +6,6 @@
 
 namespace {
 
-void report_task_failure() {
-  if (capi::take_task_failure()) {
-    capi::fail(FATHOM_CALLBACK_FAILED, "the host's task system failed or left tasks out; they were done without it");
-  }
-}
-
 void add(fathom::StepResult& total, const fathom::StepResult& step) {
   total.stop = step.stop;
   total.prompt_tokens += step.prompt_tokens;
@@ -73,10 +67,10 @@ int32_t fathom_session_step(fathom_session* session, const fathom_step_options* 
     const auto used = capi::write(session, "session");
     // before any work, so that a result that cannot be reported is not computed
     if (result != nullptr) capi::checked_size(result, "fathom_step_result");
-    capi::take_task_failure();
-    const fathom::StepResult done = used->value.step(capi::read_step(options));
-    if (result != nullptr) capi::write_result(capi::write_step(done), result, "fathom_step_result");
-    report_task_failure();
+    capi::watch_tasks([&] {
+      const fathom::StepResult done = used->value.step(capi::read_step(options));
+      if (result != nullptr) capi::write_result(capi::write_step(done), result, "fathom_step_result");
+    });
   });
 }
 
@@ -87,10 +81,10 @@ int32_t fathom_session_generate(fathom_session* session, int64_t max_new_tokens,
     capi::require(max_new_tokens >= 0, "max_new_tokens is negative");
     capi::require(sink != nullptr, "sink is NULL");
     if (result != nullptr) capi::checked_size(result, "fathom_step_result");
-    capi::take_task_failure();
-    const fathom::StepResult done = generate(*used, max_new_tokens, sink, user);
-    if (result != nullptr) capi::write_result(capi::write_step(done), result, "fathom_step_result");
-    report_task_failure();
+    capi::watch_tasks([&] {
+      const fathom::StepResult done = generate(*used, max_new_tokens, sink, user);
+      if (result != nullptr) capi::write_result(capi::write_step(done), result, "fathom_step_result");
+    });
   });
 }
 

@@ -80,8 +80,8 @@ class Model {
   std::optional<std::string> text(std::string_view key) const;
   std::vector<std::string> text_keys() const;
   // Equal for equal checkpoints, wherever they lie: made of the configuration, every tensor's name, shape, format and first
-  // and last bytes. An identity, no proof against forgery.
-  const std::array<std::uint8_t, 32>& fingerprint() const noexcept;
+  // and last bytes. An identity, no proof against forgery. The first call reads a little of every tensor; throws Error{out_of_memory}.
+  const std::array<std::uint8_t, 32>& fingerprint() const;
   // Throws Error{not_found} for a checkpoint without tokenizer files.
   const Tokenizer& tokenizer() const;
   // Bytes a session of this context length will hold: its cache, filled to the end, and its scratch memory.

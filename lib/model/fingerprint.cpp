@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "base/xxh64.hpp"
-#include "model/config.hpp"
 
 namespace fathom::model {
 namespace {
@@ -39,16 +38,23 @@ class Print {
 
 }  // namespace
 
-std::array<std::uint8_t, 32> fingerprint(const io::Checkpoint& checkpoint) {
-  std::vector<const io::TensorInfo*> tensors;
-  for (const io::TensorInfo& tensor : checkpoint.tensors->tensors()) tensors.push_back(&tensor);
-  std::sort(tensors.begin(), tensors.end(), [](const auto* a, const auto* b) { return a->name < b->name; });
+std::array<std::uint8_t, 32> fingerprint(const Network& network) {
   Print print;
+  print.add(network.config.family);
+  for (const auto& [name, value] : describe(network.config)) {
+    print.add(name);
+    print.add(value);
+  }
+  print.add(std::as_bytes(std::span(network.rope_frequencies)));
+  const io::TensorSource& stored = *network.weights.stored;
+  std::vector<const io::TensorInfo*> tensors;
+  for (const io::TensorInfo& tensor : stored.tensors()) tensors.push_back(&tensor);
+  std::sort(tensors.begin(), tensors.end(), [](const auto* a, const auto* b) { return a->name < b->name; });
   for (const io::TensorInfo* tensor : tensors) {
     print.add(tensor->name);
     print.add(tensor->type_name);
     for (const std::int64_t side : tensor->shape) print.add(std::uint64_t(side));
-    const std::span<const std::byte> bytes = checkpoint.tensors->bytes(*tensor);
+    const std::span<const std::byte> bytes = stored.bytes(*tensor);
     const std::size_t sample = std::min(bytes.size(), kSampledBytes);
     print.add(std::uint64_t(bytes.size()));
     print.add(bytes.first(sample));

@@ -119,6 +119,7 @@ void Pass::adopt_logits(const float* row) noexcept {
 double Pass::take_longest_unit_us() noexcept { return std::exchange(longest_us_, 0.0); }
 
 void Pass::trace_routes(Allocator& allocator) {
+  if (traced_ids_) return;
   const std::size_t slots = std::size_t(network.moe_layers()) * positions.size() * std::size_t(config().router.experts_per_token);
   traced_ids_ = Buffer(allocator, slots * sizeof(std::int32_t), MemoryPurpose::other);
   traced_weights_ = Buffer(allocator, slots * sizeof(float), MemoryPurpose::other);

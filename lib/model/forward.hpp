@@ -57,7 +57,7 @@ class Pass {
   // Time spent by part since the pass was made, in microseconds.
   std::span<const double, kParts> part_us() const noexcept { return part_us_; }
 
-  // When set, keeps the experts' choice of every row: ids and weights [moe layers, rows, experts_per_token].
+  // From here on keeps the experts' choice of every row: ids and weights [moe layers, rows, experts_per_token].
   void trace_routes(Allocator& allocator);
   std::span<const std::int32_t> traced_ids(std::int64_t moe_layer, std::int64_t row) const noexcept;
   std::span<const float> traced_weights(std::int64_t moe_layer, std::int64_t row) const noexcept;

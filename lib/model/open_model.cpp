@@ -3,7 +3,6 @@
 #include "base/error.hpp"
 #include "model/checkpoint_texts.hpp"
 #include "model/families.hpp"
-#include "model/fingerprint.hpp"
 #include "nn/rope.hpp"
 
 namespace fathom::model {
@@ -32,7 +31,6 @@ OpenedModel open_model(const std::string& path, FileSystem& files, std::shared_p
   opened.weight_bytes = std::int64_t(opened.checkpoint.tensors->total_bytes());
   opened.checkpoint.tensors->read_unmapped(allocator);
   opened.texts = collect_texts(opened.checkpoint);
-  opened.fingerprint = fingerprint(opened.checkpoint);
   auto network = std::make_shared<Network>();
   network->config = read_config(opened.checkpoint, family);
   const Backends backends{engine->native.get(), engine->onednn.get()};

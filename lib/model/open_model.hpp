@@ -1,7 +1,6 @@
 // From a path to a network: the container, the family, the configuration, the weights.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -22,7 +21,6 @@ struct OpenedModel {
   std::int64_t parameters = 0;
   std::int64_t weight_bytes = 0;
   std::vector<std::pair<std::string, std::string>> texts;  // what it says of itself
-  std::array<std::uint8_t, 32> fingerprint{};
 };
 
 // Throws Error; nothing is kept then.

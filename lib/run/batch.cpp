@@ -33,6 +33,7 @@ Batch::Impl::Impl(std::shared_ptr<const Model::Impl> model_, const BatchOptions&
   parts.reserve(most_members);
   spans.reserve(most_members);
   head_rows.reserve(most_members);
+  ready.reserve(most_members);
   prompts.reserve(most_members);
   ids.reserve(std::size_t(rows));
 }
@@ -116,28 +117,33 @@ bool Batch::Impl::prepare(Member& member, const BatchStepOptions& options) {
 
 void Batch::Impl::add_rows(Member& member, std::int64_t count) {
   Session::Impl& s = *member.session;
+  // a chunk the session began by itself is begun again here
+  s.pass.stop();
+  s.doing = Session::Impl::Doing::nothing;
+  s.logits_valid = false;
   spans.push_back({&s.cache, s.computed, std::int64_t(ids.size()), count, s.steering_or_null()});
   parts.push_back({&s, count == s.queued()});
   ids.insert(ids.end(), s.tokens.begin() + s.computed, s.tokens.begin() + s.computed + count);
-  s.logits_valid = false;
 }
 
 // False when there is nothing to do.
 bool Batch::Impl::begin_pass(const BatchStepOptions& options) {
+  ready.clear();
+  for (Member& member : members) {
+    if (prepare(member, options)) ready.push_back(&member);
+  }
+  // tokens drawn just now are due; the rest waits for the next step
+  if (ready.empty() || is_somebody_served(options)) return false;
+
   parts.clear();
   spans.clear();
   ids.clear();
   prompts.clear();
-  for (Member& member : members) {
-    Session::Impl& s = *member.session;
-    if (!prepare(member, options)) continue;
-    // a chunk the session began by itself is begun again here
-    s.pass.stop();
-    s.doing = Session::Impl::Doing::nothing;
-    if (s.queued() == 1) {
-      add_rows(member, 1);
+  for (Member* member : ready) {
+    if (member->session->queued() == 1) {
+      add_rows(*member, 1);
     } else {
-      prompts.push_back(&member);
+      prompts.push_back(member);
     }
   }
   if (!prompts.empty()) {
@@ -149,8 +155,6 @@ bool Batch::Impl::begin_pass(const BatchStepOptions& options) {
       if (granted > 0) add_rows(*prompts[i], std::min(granted, prompts[i]->session->queued()));
     }
   }
-  // tokens drawn just now are due; the rows wait for the next step
-  if (spans.empty() || is_somebody_served(options)) return false;
   pass.begin(spans, ids);
   doing = Doing::body;
   return true;
@@ -254,11 +258,7 @@ void Batch::add(Session& session) {
   if (s.model != b.model) fail(Status::invalid_argument, "the session is of another model than the batch");
   if (s.batch) fail(Status::invalid_argument, "the session is a member of {} batch already", s.batch == &b ? "this" : "another");
   if (b.members.size() == b.most_members) fail(Status::invalid_argument, "the batch is full: it has {} sessions", b.most_members);
-  b.settle();
-  if (s.follows_routes() && !b.traces) {
-    b.pass.trace_routes(*b.model->runtime->allocator);
-    b.traces = true;
-  }
+  if (s.follows_routes()) b.pass.trace_routes(*b.model->runtime->allocator);
   b.members.push_back({&s, {}, false});
   s.batch = &b;
 }

@@ -61,8 +61,7 @@ struct Batch::Impl {
   std::vector<TokenId> ids;                  // of all rows
   std::vector<std::int64_t> head_rows;       // those whose logits are wanted
   std::size_t turn = 0;                      // who gets the first odd row
-  std::vector<Member*> prompts;              // scratch of begin_pass
-  bool traces = false;
+  std::vector<Member*> ready, prompts;       // scratch of begin_pass
 };
 
 }  // namespace fathom

@@ -6,9 +6,9 @@
 
 #include "base/error.hpp"
 #include "fathom/chat.hpp"
+#include "fathom/session.hpp"
+#include "model/fingerprint.hpp"
 #include "model/open_model.hpp"
-#include "model/workspace.hpp"
-#include "nn/kv_cache.hpp"
 #include "platform/memory_files.hpp"
 #include "run/describe_model.hpp"
 #include "run/model_impl.hpp"
@@ -79,7 +79,6 @@ std::shared_ptr<Model::Impl> open_impl(const std::shared_ptr<Runtime::Impl>& hos
   }
   impl->stop_tokens = collect_stop_tokens(opened.checkpoint, impl->tokenizer);
   impl->texts = std::move(opened.texts);
-  impl->fingerprint = opened.fingerprint;
   if (host->log) {
     host->log->write(LogLevel::info, fmt::format("opened {}: {}, {} layers, {:.1f} million parameters, {:.1f} MB", path,
                                                  impl->info.family, impl->info.layers, double(impl->info.parameters) * 1e-6,
@@ -121,7 +120,12 @@ std::vector<std::string> Model::text_keys() const {
   return keys;
 }
 
-const std::array<std::uint8_t, 32>& Model::fingerprint() const noexcept { return impl_->fingerprint; }
+const std::array<std::uint8_t, 32>& Model::Impl::fingerprint() const {
+  std::call_once(fingerprint_made_, [this] { fingerprint_ = model::fingerprint(*network); });
+  return fingerprint_;
+}
+
+const std::array<std::uint8_t, 32>& Model::fingerprint() const { return impl_->fingerprint(); }
 
 const ModelInfo& Model::info() const noexcept { return impl_->info; }
 
@@ -131,13 +135,14 @@ const Tokenizer& Model::tokenizer() const {
 }
 
 std::int64_t Model::session_bytes(std::int64_t context_length, CacheFormat cache) const {
-  const model::Network& network = *impl_->network;
   if (context_length < 1 || context_length > info().context_length) {
     fail(Status::invalid_argument, "a context of {} tokens, expected 1 to {}", context_length, info().context_length);
   }
-  const std::int64_t rows = std::min<std::int64_t>(context_length, kDefaultChunkRows);
-  return nn::KvCache::bytes_for(network.cache_shape(cache_storage(cache, network)), context_length) +
-         model::Workspace::bytes_for(network, rows, kLogitRows, impl_->runtime->tasks->concurrency());
+  SessionOptions options;
+  options.context_length = context_length;
+  options.cache = cache;
+  const MemoryNeeds needs = session_memory(options);
+  return needs.cache_bytes + needs.scratch_bytes;
 }
 
 }  // namespace fathom

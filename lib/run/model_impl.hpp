@@ -1,7 +1,10 @@
 // What a Model holds.
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -19,8 +22,13 @@ struct Model::Impl {
   ModelInfo info;
   std::optional<Tokenizer> tokenizer;
   std::vector<std::pair<std::string, std::string>> texts;  // metadata, in file order
-  std::array<std::uint8_t, 32> fingerprint{};
+  // Made when it is first asked for: it reads a little of every tensor, which opening does not.
+  const std::array<std::uint8_t, 32>& fingerprint() const;
   std::vector<TokenId> stop_tokens;  // the tokenizer's, the chat format's, and generation_config's
+
+ private:
+  mutable std::once_flag fingerprint_made_;
+  mutable std::array<std::uint8_t, 32> fingerprint_{};
 };
 
 // The format a session's cache takes. Throws Error{invalid_argument}.

@@ -5,7 +5,6 @@
 
 namespace fathom {
 
-inline constexpr std::int64_t kDefaultChunkRows = 512;
 inline constexpr std::int64_t kMaxChunkRows = 4096;
 inline constexpr std::int64_t kDefaultContext = 8192;
 inline constexpr std::int64_t kLogitRows = 16;  // positions whose logits are computed together for StepOptions::on_logits

@@ -97,6 +97,16 @@ void number(Io& io, T& value) {
   }
 }
 
+// All of an array at once.
+template <typename Io, typename T, std::size_t kSize>
+void numbers(Io& io, std::array<T, kSize>& values) {
+  if constexpr (Io::reads) {
+    io.bytes(std::as_writable_bytes(std::span(values)));
+  } else {
+    io.bytes(std::as_bytes(std::span(values)));
+  }
+}
+
 // A length from 0 to `most`, then the elements.
 template <typename Io, typename List>
 void list(Io& io, List& items, std::int64_t most, const char* what) {
@@ -143,12 +153,12 @@ struct State {
 template <typename Io>
 void head(Io& io, State& s) {
   std::array<char, 8> magic = kMagic;
-  for (char& each : magic) number(io, each);
+  numbers(io, magic);
   if (magic != kMagic) fail(Status::corrupt_file, "this is no saved session: it does not begin with '{}'", std::string_view(kMagic.data(), kMagic.size()));
   number(io, s.version);
   if (s.version != kVersion) fail(Status::unsupported, "the session was saved in version {} of the format, this library reads {}", s.version, kVersion);
   number(io, s.cache_format);
-  for (std::uint8_t& each : s.fingerprint) number(io, each);
+  numbers(io, s.fingerprint);
   number(io, s.token_count);
   number(io, s.settled);
 }
@@ -205,7 +215,7 @@ void rows(Io& io, const nn::KvCache& cache, std::int64_t settled) {
 State describe(const Session::Impl& s) {
   State state;
   state.cache_format = std::uint32_t(s.cache.format());
-  state.fingerprint = s.model->fingerprint;
+  state.fingerprint = s.model->fingerprint();
   state.tokens = s.tokens;
   state.token_count = std::int64_t(s.tokens.size());
   state.settled = s.settled();
@@ -235,7 +245,7 @@ void write(Io& io, const Session::Impl& s) {
 }
 
 void check_head(const State& state, const Session::Impl& s) {
-  if (state.fingerprint != s.model->fingerprint) {
+  if (state.fingerprint != s.model->fingerprint()) {
     fail(Status::invalid_argument, "the session was saved with another model than {}", s.model->info.path);
   }
   if (state.cache_format != std::uint32_t(s.cache.format())) {

@@ -6,26 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int failures = 0;
-
-#define CHECK(condition)                                                                             \
-  do {                                                                                               \
-    if (!(condition)) {                                                                              \
-      printf("%s:%d: %s   (last error: %s)\n", __FILE__, __LINE__, #condition, fathom_last_error()); \
-      ++failures;                                                                                    \
-    }                                                                                                \
-  } while (0)
-
-/* The call fails with this status and says why. */
-#define CHECK_FAILS(wanted, call)                 \
-  do {                                            \
-    const int32_t got = (call);                   \
-    CHECK(got == (wanted));                       \
-    CHECK(strlen(fathom_last_error()) > 0);       \
-    if (got != (wanted)) printf("got %d\n", got); \
-  } while (0)
-
-#define CHECK_OK(call) CHECK((call) == FATHOM_OK)
+#include "check.h"
 
 static fathom_runtime* create_runtime(void) {
   fathom_runtime_options options = {.struct_size = sizeof options, .threads = 2};
@@ -379,6 +360,5 @@ int main(int argc, char** argv) {
   }
   fathom_model_release(model);
   fathom_runtime_release(runtime);
-  printf("%s\n", failures == 0 ? "all is well" : "FAILED");
-  return failures == 0 ? 0 : 1;
+  return report_checks();
 }

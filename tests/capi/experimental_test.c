@@ -5,15 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static int failures = 0;
-
-#define CHECK(condition)                                                                             \
-  do {                                                                                               \
-    if (!(condition)) {                                                                              \
-      printf("%s:%d: %s   (last error: %s)\n", __FILE__, __LINE__, #condition, fathom_last_error()); \
-      ++failures;                                                                                    \
-    }                                                                                                \
-  } while (0)
+#include "check.h"
 
 static fathom_session* create_session(const fathom_model* model) {
   const int32_t prompt[] = {0, 40, 41, 42};
@@ -133,6 +125,5 @@ int main(int argc, char** argv) {
   experts_are_steered(model);
   fathom_model_release(model);
   fathom_runtime_release(runtime);
-  printf("%s\n", failures == 0 ? "all is well" : "FAILED");
-  return failures == 0 ? 0 : 1;
+  return report_checks();
 }

@@ -7,21 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int failures = 0;
-
-#define CHECK(condition)                                                                             \
-  do {                                                                                               \
-    if (!(condition)) {                                                                              \
-      printf("%s:%d: %s   (last error: %s)\n", __FILE__, __LINE__, #condition, fathom_last_error()); \
-      ++failures;                                                                                    \
-    }                                                                                                \
-  } while (0)
-#define CHECK_OK(call) CHECK((call) == FATHOM_OK)
-#define CHECK_FAILS(wanted, call)          \
-  do {                                     \
-    CHECK((call) == (wanted));             \
-    CHECK(strlen(fathom_last_error()) > 0); \
-  } while (0)
+#include "check.h"
 
 static const int32_t kPrompt[] = {0, 40, 41, 42};
 
@@ -386,6 +372,5 @@ int main(int argc, char** argv) {
   fathom_model_release(model);
   CHECK_FAILS(FATHOM_INVALID_ARGUMENT, fathom_model_get_info(model, NULL));
   fathom_runtime_release(runtime);
-  printf("%s\n", failures == 0 ? "all is well" : "FAILED");
-  return failures == 0 ? 0 : 1;
+  return report_checks();
 }

@@ -85,7 +85,15 @@ TEST_CASE("fingerprints tell models apart") {
   }
   auto files = read_folder(fixture_folder("llama3"));
   const auto before = Model::open_memory(Runtime(), as_memory(files)).fingerprint();
-  const auto weights = std::ranges::find_if(files, [](const auto& file) { return file.first.starts_with("model") && file.first.ends_with(".safetensors");
+  std::string& config = files["config.json"];
+  const auto theta = config.find("\"rope_theta\"");
+  REQUIRE(theta != config.npos);
+  const std::string written = config;
+  config.insert(config.find_first_of("0123456789", theta), "1");
+  CHECK(Model::open_memory(Runtime(), as_memory(files)).fingerprint() != before);
+  config = written;
+  const auto weights = std::ranges::find_if(files, [](const auto& file) {
+    return file.first.starts_with("model") && file.first.ends_with(".safetensors");
   });
   REQUIRE(weights != files.end());
   weights->second.back() ^= 1;

@@ -6,34 +6,18 @@
 
 #include "fathom/session.hpp"
 #include "support/check_error.hpp"
-#include "unit/model/memory_checkpoint.hpp"
+#include "unit/run/timelines.hpp"
 
 using namespace fathom;
 using test::check_error;
+using test::endless;
+using test::prompt_of;
 
 namespace {
 
 const Model& deepseek() {
-  static const Model model = [] {
-    RuntimeOptions options;
-    options.threads = 2;
-    options.invariant = true;
-    return Model::open(Runtime(options), test::fixture_folder("deepseek-v3"));
-  }();
+  static const Model model = test::open_fixture("deepseek-v3");
   return model;
-}
-
-std::vector<TokenId> prompt_of(std::int64_t length, std::int64_t seed = 11) {
-  std::vector<TokenId> ids;
-  for (std::int64_t i = 0; i < length; ++i) ids.push_back(TokenId((i * 37 + seed) % 320));
-  return ids;
-}
-
-SessionOptions plain() {
-  SessionOptions options;
-  options.context_length = 400;
-  options.stop.at_stop_tokens = false;
-  return options;
 }
 
 StepOptions generate(std::int64_t tokens, std::int64_t budget_us = 0) {
@@ -48,10 +32,8 @@ std::vector<TokenId> go_on(Session& session, std::int64_t count) {
   return session.take_tokens();
 }
 
-std::vector<TokenId> alone(std::vector<TokenId> prompt, std::int64_t count) {
-  Session session(deepseek(), plain());
-  session.append(prompt);
-  return go_on(session, count);
+std::vector<TokenId> alone(const std::vector<TokenId>& prompt, std::int64_t count) {
+  return test::continuation(deepseek(), prompt, count);
 }
 
 std::vector<TokenId> joined(std::vector<TokenId> a, const std::vector<TokenId>& b) {
@@ -64,7 +46,7 @@ std::vector<TokenId> joined(std::vector<TokenId> a, const std::vector<TokenId>& 
 TEST_CASE("a fork goes on as its original does") {
   for (const std::int64_t length : {1, 63, 64, 65, 130}) {
     CAPTURE(length);
-    Session original(deepseek(), plain());
+    Session original(deepseek(), endless());
     original.append(prompt_of(length));
     original.step(generate(0));
     Session fork = original.fork();
@@ -76,7 +58,7 @@ TEST_CASE("a fork goes on as its original does") {
 }
 
 TEST_CASE("forks with different continuations do not touch each other") {
-  Session original(deepseek(), plain());
+  Session original(deepseek(), endless());
   original.append(prompt_of(100));
   original.step(generate(0));
   Session left = original.fork(), right = original.fork();
@@ -94,7 +76,7 @@ TEST_CASE("forks with different continuations do not touch each other") {
 }
 
 TEST_CASE("a fork outlives its original") {
-  std::optional<Session> original(std::in_place, deepseek(), plain());
+  std::optional<Session> original(std::in_place, deepseek(), endless());
   original->append(prompt_of(90));
   original->step(generate(0));
   Session fork = original->fork();
@@ -104,7 +86,7 @@ TEST_CASE("a fork outlives its original") {
 
 TEST_CASE("a session can be forked wherever a budget paused it") {
   const std::vector<TokenId> expected = joined(prompt_of(70), alone(prompt_of(70), 5));
-  Session paused(deepseek(), plain());
+  Session paused(deepseek(), endless());
   paused.append(prompt_of(70));
   bool done = false;
   for (int forks = 0; !done; ++forks) {
@@ -124,7 +106,7 @@ TEST_CASE("a session can be forked wherever a budget paused it") {
 TEST_CASE("a session rewound goes on as one that never was further") {
   for (const std::int64_t kept : {1, 30, 64, 65, 119, 120}) {
     CAPTURE(kept);
-    Session session(deepseek(), plain());
+    Session session(deepseek(), endless());
     session.append(prompt_of(100));
     session.step(generate(20));
     session.rewind(kept);
@@ -137,7 +119,7 @@ TEST_CASE("a session rewound goes on as one that never was further") {
 }
 
 TEST_CASE("a session rewound into what a fork shares leaves the fork alone") {
-  Session original(deepseek(), plain());
+  Session original(deepseek(), endless());
   original.append(prompt_of(150));
   original.step(generate(0));
   Session fork = original.fork();
@@ -148,7 +130,7 @@ TEST_CASE("a session rewound into what a fork shares leaves the fork alone") {
 }
 
 TEST_CASE("a session rewound to nothing needs tokens before it steps") {
-  Session session(deepseek(), plain());
+  Session session(deepseek(), endless());
   session.append(prompt_of(10));
   session.step(generate(1));
   session.rewind(0);
@@ -160,7 +142,7 @@ TEST_CASE("a session rewound to nothing needs tokens before it steps") {
 }
 
 TEST_CASE("sync keeps what two timelines share and says how much") {
-  Session session(deepseek(), plain());
+  Session session(deepseek(), endless());
   CHECK(session.sync(prompt_of(80)) == 0);
   session.step(generate(0));
   const std::vector<TokenId> branch = joined(prompt_of(50), prompt_of(60, 9));
@@ -172,7 +154,7 @@ TEST_CASE("sync keeps what two timelines share and says how much") {
 }
 
 TEST_CASE("a sync that is refused changes nothing") {
-  Session session(deepseek(), plain());
+  Session session(deepseek(), endless());
   session.append(prompt_of(30));
   session.step(generate(0));
   check_error(Status::context_full, {"401", "400"}, [&] { session.sync(prompt_of(401)); });
