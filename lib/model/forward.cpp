@@ -29,6 +29,7 @@ Pass::Pass(const Network& network_, std::int64_t max_rows, std::int64_t logit_ro
 void Pass::start(const Plan& plan) noexcept {
   plan_ = &plan;
   stage_ = 0;
+  round = 0;
   unit_ = 0;
 }
 
@@ -62,6 +63,15 @@ bool Pass::advance(TaskSystem& tasks, const Deadline& deadline, const CancelFlag
     if (!run_stage(tasks, deadline, cancel)) return false;
     if (observer) observe((*plan_)[stage_]);
     unit_ = 0;
+    const StageKind& done = *(*plan_)[stage_].kind;
+    if (done.another_round) {
+      if (done.another_round(*this)) {
+        ++round;
+        stage_ -= done.stages_a_round - 1;
+        continue;
+      }
+      round = 0;
+    }
     if (++stage_ == plan_->size()) plan_ = nullptr;
   }
   return true;
@@ -72,6 +82,7 @@ bool Pass::advance(TaskSystem& tasks, const Deadline& deadline, const CancelFlag
 bool Pass::run_stage(TaskSystem& tasks, const Deadline& deadline, const CancelFlag& cancel) noexcept {
   const Stage& stage = (*plan_)[stage_];
   const std::int64_t units = stage.kind->units(*this, stage.layer);
+  if (units == 0) return true;
   double& expected_us = stage_unit_us_[stage_ + (plan_ == &network.head ? network.body.size() : 0)];
   const bool must_progress = !progressed_;
   const auto began = Clock::now();

@@ -75,6 +75,7 @@ class Pass {
   std::vector<std::int64_t> positions;      // [rows]
   std::int64_t head_first = 0, head_rows = 0;
   std::vector<std::int64_t> head_row;       // [logit_rows] row of the body that each row of the head is
+  std::int64_t round = 0;                   // of the loop of stages under way
 
   const Config& config() const noexcept { return network.config; }
   const LayerWeights& layer(int index) const noexcept { return network.weights.layers[std::size_t(index)]; }
@@ -86,7 +87,7 @@ class Pass {
   bool run_stage(TaskSystem& tasks, const Deadline& deadline, const CancelFlag& cancel) noexcept;
   void observe(const Stage& done) const;
 
-  // The cursor: all there is to resuming.
+  // The cursor: with `round`, all there is to resuming.
   const Plan* plan_ = nullptr;
   std::size_t stage_ = 0;
   std::int64_t unit_ = 0;

@@ -60,7 +60,11 @@ Plan plan_body(const Config& config) {
         add(stages::project_queries);
         add(stages::rotate_queries);
       }
-      add(stages::attend_latent);
+      add(stages::absorb_queries);
+      add(stages::attend_absorbed);
+      add(stages::expand_values);
+      add(stages::expand_latents);
+      add(stages::attend_expanded);
     } else {
       add(stages::project_qkv);
       add(stages::rotate_and_store);
@@ -72,6 +76,7 @@ Plan plan_body(const Config& config) {
     if (config.is_moe(layer)) {
       add(stages::router_logits);
       add(stages::choose_experts);
+      add(stages::group_rows);
       add(stages::experts_gate_up);
       add(stages::experts_down);
     } else {

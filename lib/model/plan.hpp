@@ -31,6 +31,9 @@ struct StageKind {
   Part part;
   std::int64_t (*units)(const Pass& pass, int layer);
   void (*run)(Pass& pass, int layer, std::int64_t unit, Worker& worker);
+  // For the last stage of a loop: do its stages, this one and those just before it, run again with the next Pass::round?
+  bool (*another_round)(const Pass& pass) = nullptr;
+  std::size_t stages_a_round = 1;
 };
 
 struct Stage {
@@ -47,9 +50,11 @@ namespace stages {
 extern const StageKind embed, final_norm, logits;                                                  // stages_outer.cpp
 extern const StageKind attn_norm, quantise_heads, attn_output;                                     // stages_attention.cpp
 extern const StageKind project_qkv, rotate_and_store, attend;                                      // stages_attention.cpp
-extern const StageKind project_latent, norm_and_store_latent, project_queries, rotate_queries, attend_latent;  // stages_latent.cpp
+extern const StageKind project_latent, norm_and_store_latent, project_queries, rotate_queries;     // stages_latent.cpp
+extern const StageKind absorb_queries, attend_absorbed, expand_values;                             // stages_latent_absorbed.cpp
+extern const StageKind expand_latents, attend_expanded;                                            // stages_latent_expanded.cpp
 extern const StageKind ffn_norm, gate_up, down;                                                    // stages_mlp.cpp
-extern const StageKind router_logits, choose_experts, experts_gate_up, experts_down;               // stages_experts.cpp
+extern const StageKind router_logits, choose_experts, group_rows, experts_gate_up, experts_down;   // stages_experts.cpp
 }  // namespace stages
 
 // Columns [first, last) of one matrix.

@@ -76,7 +76,8 @@ void run_attend(Pass& pass, int layer, std::int64_t unit, Worker& worker) {
   float* out = q + n * c.head_dim;
   float* sinks = out + n * c.v_head_dim;
   auto* positions = reinterpret_cast<std::int64_t*>(q + (n * (c.head_dim + c.v_head_dim + 1) + 1) / 2 * 2);
-  float* softmax = reinterpret_cast<float*>(positions + n);
+  float* maximum = reinterpret_cast<float*>(positions + n);
+  float* sum = maximum + n;
   const float* layer_sinks = pass.layer(layer).attention.sinks;
   for (std::int64_t i = 0; i < n; ++i) {
     const std::int64_t row = u.first_row + i / group, head = u.group * group + i % group;
@@ -86,8 +87,8 @@ void run_attend(Pass& pass, int layer, std::int64_t unit, Worker& worker) {
     sinks[i] = layer_sinks ? layer_sinks[head] : 0.0f;
   }
   const nn::QueryRows queries{q, c.head_dim, n, positions, c.sliding_window[std::size_t(layer)]};
-  nn::OnlineSoftmax attention(pass.kernels, queries, c.v_head_dim, out, c.v_head_dim,
-                              {softmax, std::size_t(nn::OnlineSoftmax::floats(n))});
+  nn::OnlineSoftmax attention(pass.kernels, queries, c.v_head_dim, {out, c.v_head_dim, maximum, sum}, sum + n);
+  attention.begin();
   const nn::KvCache& cache = *u.span->cache;
   const std::int64_t values_at = c.num_key_value_heads * c.head_dim;
   for_pages(queries, [&](std::int64_t page, std::int64_t first, std::int64_t count) {

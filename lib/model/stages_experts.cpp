@@ -22,22 +22,28 @@ void run_router(Pass& pass, int layer, std::int64_t unit, Worker& worker) {
   multiply_unit(*matrix[0], normed_rows(pass), pass.ws.router_logits, product, worker);
 }
 
-std::int64_t one_unit(const Pass&, int) { return 1; }
-
-void run_choose(Pass& pass, int layer, std::int64_t, Worker& worker) {
+void run_choose(Pass& pass, int layer, std::int64_t unit, Worker& worker) {
   const nn::RouterConfig& router = pass.config().router;
   const std::int64_t k = router.experts_per_token;
   Workspace& ws = pass.ws;
   for (const RowSpan& span : pass.spans) {
     nn::Steering steering;
     if (span.steering) steering = {span.steering[layer].allowed, span.steering[layer].forced};
-    for (std::int64_t row = span.first_row; row < span.first_row + span.rows; ++row) {
+    for_rows(unit, pass.rows, [&](std::int64_t row) {
+      if (row < span.first_row || row >= span.first_row + span.rows) return;
       nn::route(router, ws.router_logits.row(row), pass.layer(layer).experts.correction_bias, ws.route_ids.data() + row * k,
                 ws.route_weights.data() + row * k, worker.local, steering);
-    }
+    });
   }
+}
+
+std::int64_t one_unit(const Pass&, int) { return 1; }
+
+void run_group_rows(Pass& pass, int layer, std::int64_t, Worker&) {
+  const nn::RouterConfig& router = pass.config().router;
+  Workspace& ws = pass.ws;
   pass.keep_routes(layer);
-  nn::group_by_expert(ws.route_ids, ws.route_weights, pass.rows, k, router.experts, ws.group_cursor, ws.groups);
+  nn::group_by_expert(ws.route_ids, ws.route_weights, pass.rows, router.experts_per_token, router.experts, ws.group_cursor, ws.groups);
 }
 
 // ---------------------------------------------------------------- gate and up
@@ -180,7 +186,8 @@ void run_experts_down(Pass& pass, int layer, std::int64_t unit, Worker& worker) 
 }  // namespace
 
 constexpr StageKind router_logits{"router_logits", Part::router, router_units, run_router};
-constexpr StageKind choose_experts{"choose_experts", Part::router, one_unit, run_choose};
+constexpr StageKind choose_experts{"choose_experts", Part::router, all_row_units, run_choose};
+constexpr StageKind group_rows{"group_rows", Part::router, one_unit, run_group_rows};
 constexpr StageKind experts_gate_up{"experts_gate_up", Part::experts, experts_gate_up_units, run_experts_gate_up};
 constexpr StageKind experts_down{"experts_down", Part::experts, experts_down_units, run_experts_down};
 

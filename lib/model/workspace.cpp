@@ -41,14 +41,12 @@ std::int64_t local_floats(const Config& c, std::int64_t rows, int workers) {
   const std::int64_t queries = std::max(kQueryRows, group);
   const std::int64_t key = c.attention == Attention::latent ? c.kv_lora_rank + c.qk_rope_head_dim : c.head_dim;
   const std::int64_t value = c.attention == Attention::latent ? c.kv_lora_rank : c.v_head_dim;
-  // Queries, outputs, softmax state, positions (64 bits), sinks.
-  std::int64_t floats = queries * (key + value + 3) + 2 + nn::OnlineSoftmax::floats(queries);
+  // Queries, outputs, softmax state and scores, positions (64 bits), sinks.
+  std::int64_t floats = queries * (key + value + 5) + 2 + nn::OnlineSoftmax::floats(queries);
   if (c.attention == Attention::latent) {
-    // Expanded: queries and softmax of all rows; W_UK, W_UV of a head; a page of latents, keys, values.
-    const std::int64_t expanded = rows * c.head_dim + nn::OnlineSoftmax::floats(rows) +
-                                  (c.qk_nope_head_dim + c.v_head_dim) * c.kv_lora_rank +
-                                  page * (c.kv_lora_rank + c.head_dim + c.v_head_dim);
-    floats = std::max(floats, expanded);
+    floats += queries * (value + 2) + 8;  // the state of a block of the context
+    // Expanded: W_UK, W_UV of a head; a page of latents.
+    floats = std::max(floats, (c.qk_nope_head_dim + c.v_head_dim + page) * c.kv_lora_rank);
   }
   if (c.router.experts > 0) {
     const std::int64_t panel = std::min(kExpertPanel, rows);
@@ -57,6 +55,26 @@ std::int64_t local_floats(const Config& c, std::int64_t rows, int workers) {
     floats = std::max(floats, nn::router_scratch(c.router));
   }
   return floats + 64;
+}
+
+// Partial results of latent attention: a few megabytes, at least one a row.
+constexpr std::int64_t kPartialBytes = 8 << 20;
+constexpr std::int64_t kMostPartials = 128;
+
+void lay_out_latent(Workspace& w, const Network& network, std::int64_t rows, Arena& arena) {
+  const Config& c = network.config;
+  const std::int64_t heads = c.num_attention_heads, few = std::min(rows, kSplitRows);
+  const std::int64_t slot_bytes = heads * (c.kv_lora_rank + 2) * std::int64_t(sizeof(float));
+  w.absorbed = arena.matrix(few, heads * (c.kv_lora_rank + c.qk_rope_head_dim));
+  w.partial_slots = std::max(few, std::min(kMostPartials, kPartialBytes / slot_bytes));
+  w.partial_out = arena.take<float>(w.partial_slots * heads * c.kv_lora_rank);
+  w.partial_maximum = arena.take<float>(w.partial_slots * heads);
+  w.partial_sum = arena.take<float>(w.partial_slots * heads);
+  if (rows < kExpandRows || network.engine->invariant) return;
+  w.expanded_keys = arena.take<float>(heads * kSegment * c.head_dim);
+  w.expanded_values = arena.take<float>(heads * kSegment * c.v_head_dim);
+  w.expanded_maximum = arena.take<float>(heads * rows);
+  w.expanded_sum = arena.take<float>(heads * rows);
 }
 
 std::size_t lay_out(Workspace& w, const Network& network, std::int64_t rows, std::int64_t logit_rows, int workers, Arena arena) {
@@ -72,6 +90,7 @@ std::size_t lay_out(Workspace& w, const Network& network, std::int64_t rows, std
   w.q_latent_q8 = arena.quantised(rows * c.q_lora_rank);
   w.heads = arena.matrix(rows, c.num_attention_heads * c.v_head_dim);
   w.heads_q8 = arena.quantised(rows * w.heads.cols);
+  if (c.attention == Attention::latent) lay_out_latent(w, network, rows, arena);
   w.branch = arena.matrix(rows, c.hidden_size);
   bool any_dense = c.router.experts == 0;
   for (std::int64_t layer = 0; layer < c.num_hidden_layers; ++layer) any_dense |= !c.is_moe(layer);

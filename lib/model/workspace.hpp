@@ -45,6 +45,17 @@ struct Workspace {
   Matrix<float> q_latent; // [rows, q_lora_rank]
   QuantisedBuffer q_latent_q8;
   Matrix<float> heads;    // [rows, heads * v_head_dim]
+  // Latent attention of few rows: queries in the latents' space, and what blocks of the context came to, in slots.
+  Matrix<float> absorbed;             // [split rows, heads * (kv_lora_rank + rope)]
+  std::int64_t partial_slots = 0;
+  float* partial_out = nullptr;       // [slots, heads, kv_lora_rank]
+  float* partial_maximum = nullptr;   // [slots, heads]
+  float* partial_sum = nullptr;
+  // Latent attention of many rows: keys and values of a segment of the context, and the softmax between segments.
+  float* expanded_keys = nullptr;     // [heads, kSegment, head_dim]
+  float* expanded_values = nullptr;   // [heads, kSegment, v_head_dim]
+  float* expanded_maximum = nullptr;  // [heads, rows]
+  float* expanded_sum = nullptr;
   QuantisedBuffer heads_q8;
   Matrix<float> branch;   // [rows, hidden]: a sublayer's output on its way to x
   // Feed-forward: rows of dense layers and the shared expert; slots (rows * experts_per_token) of routed experts.
@@ -73,5 +84,9 @@ inline constexpr std::int64_t kQueryRows = 64;
 // expanding costs (nope + value) * kv_lora_rank products for each key and head, and saves (2 * kv_lora_rank + rope - nope -
 // rope - value) for each query; with V2's and V3's dimensions that is even at 171 queries.
 inline constexpr std::int64_t kExpandRows = 192;
+// Positions whose keys and values are there at once.
+inline constexpr std::int64_t kSegment = 128;
+// Passes of at most so many rows cut the context of latent attention in blocks that workers share.
+inline constexpr std::int64_t kSplitRows = 32;
 
 }  // namespace fathom::model

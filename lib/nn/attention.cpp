@@ -28,20 +28,11 @@ bool sees_page(const QueryRows& queries, std::int64_t first, std::int64_t count)
   return false;
 }
 
-OnlineSoftmax::OnlineSoftmax(const kernels::KernelTable& kernels, const QueryRows& queries, std::int64_t value_width, float* out,
-                             std::int64_t out_stride, std::span<float> scratch) noexcept
-    : kernels_(kernels),
-      queries_(queries),
-      value_width_(value_width),
-      out_(out),
-      out_stride_(out_stride),
-      scores_(scratch.data()),
-      maximum_(scores_ + queries.rows * KeyValuePage::kRows),
-      sum_(maximum_ + queries.rows) {
+void OnlineSoftmax::begin() noexcept {
   for (std::int64_t i = 0; i < queries_.rows; ++i) {
-    maximum_[i] = kMasked;
-    sum_[i] = 0.0f;
-    std::fill_n(out_ + i * out_stride_, value_width_, 0.0f);
+    state_.maximum[i] = kMasked;
+    state_.sum[i] = 0.0f;
+    std::fill_n(state_.out + i * state_.out_stride, value_width_, 0.0f);
   }
 }
 
@@ -58,29 +49,44 @@ void OnlineSoftmax::add(const KeyValuePage& page) noexcept {
       std::fill_n(score, page.count, 0.0f);
       continue;
     }
-    const float maximum = std::max(maximum_[i], kernels_.max(score, kRows));
-    if (maximum != maximum_[i]) {
-      const float shrink = std::exp(maximum_[i] - maximum);
-      sum_[i] *= shrink;
-      kernels_.scale(shrink, out_ + i * out_stride_, value_width_);
-      maximum_[i] = maximum;
+    const float maximum = std::max(state_.maximum[i], kernels_.max(score, kRows));
+    if (maximum != state_.maximum[i]) {
+      const float shrink = std::exp(state_.maximum[i] - maximum);
+      state_.sum[i] *= shrink;
+      kernels_.scale(shrink, state_.out + i * state_.out_stride, value_width_);
+      state_.maximum[i] = maximum;
     }
-    sum_[i] += kernels_.exp_sum(score, maximum, kRows);
+    state_.sum[i] += kernels_.exp_sum(score, maximum, kRows);
   }
-  kernels_.accumulate_rows[format](page.values, 0, page.count, scores_, kRows, queries_.rows, out_, out_stride_);
+  kernels_.accumulate_rows[format](page.values, 0, page.count, scores_, kRows, queries_.rows, state_.out,
+                                   state_.out_stride);
 }
 
 void OnlineSoftmax::finish(const float* sinks) noexcept {
   for (std::int64_t i = 0; i < queries_.rows; ++i) {
-    float sum = sum_[i];
+    float sum = state_.sum[i];
     float scale = 1.0f;
     if (sinks) {
       // The sink may be the largest logit: then everything is measured from it.
-      const float maximum = std::max(maximum_[i], sinks[i]);
-      scale = std::exp(maximum_[i] - maximum);
+      const float maximum = std::max(state_.maximum[i], sinks[i]);
+      scale = std::exp(state_.maximum[i] - maximum);
       sum = sum * scale + std::exp(sinks[i] - maximum);
     }
-    kernels_.scale(scale / sum, out_ + i * out_stride_, value_width_);
+    kernels_.scale(scale / sum, state_.out + i * state_.out_stride, value_width_);
+  }
+}
+
+void merge_softmax(const kernels::KernelTable& kernels, std::int64_t rows, std::int64_t value_width, const SoftmaxState& from,
+                   const SoftmaxState& into) noexcept {
+  for (std::int64_t i = 0; i < rows; ++i) {
+    if (from.maximum[i] == kMasked) continue;
+    float* out = into.out + i * into.out_stride;
+    const float maximum = std::max(into.maximum[i], from.maximum[i]);
+    const float keep = std::exp(into.maximum[i] - maximum), take = std::exp(from.maximum[i] - maximum);
+    if (keep != 1.0f) kernels.scale(keep, out, value_width);
+    kernels.axpy(take, from.out + i * from.out_stride, out, value_width);
+    into.sum[i] = into.sum[i] * keep + from.sum[i] * take;
+    into.maximum[i] = maximum;
   }
 }
 

@@ -30,15 +30,26 @@ struct QueryRows {
   std::int64_t window = 0;                   // > 0: only the `window` nearest of them, its own included
 };
 
-// Running state over pages: begin, add pages in ascending order, finish. Bits do not depend on how many rows share a call:
-// pages have fixed borders, and keys a row may not see enter with weight zero.
+// What a softmax has come to for `rows` queries: sums of values weighted by exp(logit - maximum), and the sum of the weights.
+struct SoftmaxState {
+  float* out = nullptr;      // [rows, value width], out_stride apart
+  std::int64_t out_stride = 0;
+  float* maximum = nullptr;  // [rows] largest logit so far; minus infinity before the first
+  float* sum = nullptr;      // [rows]
+};
+
+// Attention over pages: begin, add pages in ascending order, finish. Bits do not depend on how many rows share a call: pages
+// have fixed borders, and keys a row may not see enter with weight zero. All there is to know between two pages is the state, so
+// the adding may stop and go on with another object on the same state.
 class OnlineSoftmax {
  public:
-  // `scratch` holds floats(rows, value_width). `out` is [rows, value_width], `out_stride` apart.
-  OnlineSoftmax(const kernels::KernelTable& kernels, const QueryRows& queries, std::int64_t value_width, float* out,
-                std::int64_t out_stride, std::span<float> scratch) noexcept;
-  static std::int64_t floats(std::int64_t rows) noexcept { return rows * (KeyValuePage::kRows + 2); }
+  // `scores` is scratch of floats(queries.rows).
+  OnlineSoftmax(const kernels::KernelTable& kernels, const QueryRows& queries, std::int64_t value_width, const SoftmaxState& state,
+                float* scores) noexcept
+      : kernels_(kernels), queries_(queries), value_width_(value_width), state_(state), scores_(scores) {}
+  static std::int64_t floats(std::int64_t rows) noexcept { return rows * KeyValuePage::kRows; }
 
+  void begin() noexcept;
   void add(const KeyValuePage& page) noexcept;
   // Divides by the sums. sinks: null, or one logit a row that joins the softmax without a value (gpt-oss).
   void finish(const float* sinks) noexcept;
@@ -47,12 +58,13 @@ class OnlineSoftmax {
   const kernels::KernelTable& kernels_;
   const QueryRows& queries_;
   std::int64_t value_width_;
-  float* out_;
-  std::int64_t out_stride_;
-  float* scores_;   // [rows, kRows]
-  float* maximum_;  // [rows]
-  float* sum_;      // [rows]
+  SoftmaxState state_;
+  float* scores_;  // [rows, kRows]
 };
+
+// Adds what other keys gave the same queries. A row of `from` that saw none changes nothing.
+void merge_softmax(const kernels::KernelTable& kernels, std::int64_t rows, std::int64_t value_width, const SoftmaxState& from,
+                   const SoftmaxState& into) noexcept;
 
 // Does any of the rows see a key of [first, first + count)?
 bool sees_page(const QueryRows& queries, std::int64_t first, std::int64_t count) noexcept;

@@ -102,7 +102,8 @@ TEST_CASE("latent attention projects queries in a second step only where they ha
     return std::count(names.begin(), names.end(), name);
   };
   CHECK(has("project_queries") == 0);
-  CHECK(has("attend_latent") == 2);
+  CHECK(has("attend_absorbed") == 2);
+  CHECK(has("attend_expanded") == 2);
   CHECK(has("attend") == 0);
   c.q_lora_rank = 8;
   CHECK(has("project_queries") == 2);

@@ -68,7 +68,7 @@ inline std::vector<float> all_logits(model::Pass& pass, Drive& drive) {
 inline std::vector<float> run_prompt(const model::Network& network, const std::vector<std::int32_t>& ids, Drive& drive,
                                      std::int64_t chunk = 256) {
   model::Pass pass(network, chunk, 1, drive.workers, heap_allocator());
-  nn::KvCache cache = make_cache(network);
+  nn::KvCache cache = make_cache(network, std::max<std::int64_t>(256, std::int64_t(ids.size())));
   std::vector<float> logits;
   for (std::int64_t first = 0; first < std::int64_t(ids.size()); first += chunk) {
     const std::int64_t rows = std::min(chunk, std::int64_t(ids.size()) - first);

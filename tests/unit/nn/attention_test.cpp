@@ -49,8 +49,10 @@ class Timeline {
   // Attention of some rows in one call, page by page as far as the latest of them sees.
   test::Exact<float> attend(const nn::QueryRows& queries, const float* sinks) const {
     test::Exact<float> out(std::size_t(queries.rows * value_width_));
-    test::Exact<float> scratch(std::size_t(nn::OnlineSoftmax::floats(queries.rows)));
-    nn::OnlineSoftmax softmax(table_, queries, value_width_, out.get(), value_width_, {scratch.get(), scratch.size});
+    test::Exact<float> maximum(std::size_t(queries.rows)), sum(std::size_t(queries.rows));
+    test::Exact<float> scores(std::size_t(nn::OnlineSoftmax::floats(queries.rows)));
+    nn::OnlineSoftmax softmax(table_, queries, value_width_, {out.get(), value_width_, maximum.get(), sum.get()}, scores.get());
+    softmax.begin();
     const std::int64_t end = *std::max_element(queries.positions, queries.positions + queries.rows) + 1;
     for (std::int64_t first = 0; first < end; first += KvCache::kPageRows) {
       const std::int64_t count = std::min(KvCache::kPageRows, end - first), page = first / KvCache::kPageRows;
@@ -189,8 +191,10 @@ TEST_CASE("scores far apart neither overflow nor lose the largest") {
   const std::int64_t position = 129;
   const nn::QueryRows queries{&query, 1, 1, &position, 0};
   float out = 0.0f;
-  std::vector<float> scratch(std::size_t(nn::OnlineSoftmax::floats(1)));
-  nn::OnlineSoftmax softmax(table, queries, 1, &out, 1, scratch);
+  float maximum = 0.0f, sum = 0.0f;
+  std::vector<float> scores(std::size_t(nn::OnlineSoftmax::floats(1)));
+  nn::OnlineSoftmax softmax(table, queries, 1, {&out, 1, &maximum, &sum}, scores.data());
+  softmax.begin();
   for (std::int64_t page = 0; page < 3; ++page) {
     softmax.add({cache.page(0, page, 0, 1), cache.page(0, page, 1, 1), StorageFormat::f32, page * 64, page == 2 ? 2 : 64});
   }

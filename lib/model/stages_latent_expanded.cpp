@@ -1,0 +1,120 @@
+// Attention of long chunks over keys and values made from the latents, for all heads, a segment of the context at a time: in
+// each round one stage makes them and the next adds them to every row's softmax. Units stay small however long the
+// context is, and what rounds leave behind lies in the workspace.
+#include "model/latent_attention.hpp"
+
+namespace fathom::model::stages {
+namespace {
+
+// What the current round works on.
+struct Segment {
+  const RowSpan* span = nullptr;
+  std::int64_t first = 0, count = 0;  // positions
+  bool last = false;                  // of all rounds
+};
+
+Segment segment_of(const Pass& pass) {
+  Segment segment;
+  std::int64_t round = pass.round;
+  for (const RowSpan& span : pass.spans) {
+    if (!expands(pass, span)) continue;
+    segment.last = false;
+    const std::int64_t positions = span.first_position + span.rows, rounds = (positions + kSegment - 1) / kSegment;
+    if (segment.span == nullptr && round < rounds) {
+      segment.span = &span;
+      segment.first = round * kSegment;
+      segment.count = std::min(kSegment, positions - segment.first);
+      segment.last = round + 1 == rounds;
+    }
+    round -= rounds;
+  }
+  return segment;
+}
+
+bool another_round(const Pass& pass) {
+  const Segment segment = segment_of(pass);
+  return segment.span && !segment.last;
+}
+
+kernels::WeightRows float_rows(const float* data, std::int64_t cols) {
+  kernels::WeightRows rows;
+  rows.data = reinterpret_cast<const std::uint8_t*>(data);
+  rows.cols = cols;
+  rows.row_bytes = cols * std::int64_t(sizeof(float));
+  return rows;
+}
+
+// Keys [kSegment, head_dim] and values [kSegment, v_head_dim] of a head.
+float* keys_of(const Pass& pass, std::int64_t head) { return pass.ws.expanded_keys + head * kSegment * pass.config().head_dim; }
+float* values_of(const Pass& pass, std::int64_t head) { return pass.ws.expanded_values + head * kSegment * pass.config().v_head_dim; }
+
+std::int64_t expand_latents_units(const Pass& pass, int) { return segment_of(pass).span ? pass.config().num_attention_heads : 0; }
+
+void run_expand_latents(Pass& pass, int layer, std::int64_t head, Worker& worker) {
+  const Config& c = pass.config();
+  const Segment segment = segment_of(pass);
+  const std::int64_t rank = c.kv_lora_rank, nope = c.qk_nope_head_dim, page_rows = nn::KvCache::kPageRows;
+  float* w_uk = worker.local.data();              // [nope, rank]
+  float* w_uv = w_uk + nope * rank;               // [value, rank]
+  float* latents = w_uv + c.v_head_dim * rank;    // [page, rank]
+  pass.layer(layer).attention.heads.decode(pass.kernels, head, w_uk, w_uv, worker.linear);
+  const nn::KvCache& cache = *segment.span->cache;
+  const auto decode = pass.kernels.decode_row[int(cache.format())];
+  const auto product = pass.kernels.matmul_f32[kernels::kF32];
+  for (std::int64_t begin = 0; begin < segment.count; begin += page_rows) {
+    const std::int64_t count = std::min(page_rows, segment.count - begin);
+    const kernels::WeightRows stored = cache.page(layer, (segment.first + begin) / page_rows, 0, rank + c.qk_rope_head_dim);
+    float* keys = keys_of(pass, head) + begin * c.head_dim;
+    for (std::int64_t i = 0; i < count; ++i) {
+      decode(stored, i, 0, rank, latents + i * rank);
+      decode(stored, i, rank, c.qk_rope_head_dim, keys + i * c.head_dim + nope);
+    }
+    product(float_rows(w_uk, rank), 0, nope, latents, rank, count, keys, c.head_dim);
+    product(float_rows(w_uv, rank), 0, c.v_head_dim, latents, rank, count, values_of(pass, head) + begin * c.v_head_dim,
+            c.v_head_dim);
+  }
+}
+
+BlockShape expanded_shape(const Pass& pass) { return {kQueryRows, pass.config().num_attention_heads}; }
+
+std::int64_t attend_expanded_units(const Pass& pass, int) {
+  const Segment segment = segment_of(pass);
+  if (!segment.span) return 0;
+  return (segment.span->rows + kQueryRows - 1) / kQueryRows * pass.config().num_attention_heads;
+}
+
+void run_attend_expanded(Pass& pass, int, std::int64_t unit, Worker& worker) {
+  const Config& c = pass.config();
+  const Segment segment = segment_of(pass);
+  const auto [block_rows, heads] = expanded_shape(pass);
+  const std::int64_t head = unit % heads, offset = unit / heads * block_rows;
+  const std::int64_t first_row = segment.span->first_row + offset, rows = std::min(block_rows, segment.span->rows - offset);
+  const std::int64_t last_position = pass.positions[std::size_t(first_row + rows - 1)];
+  if (last_position < segment.first) return;
+
+  float* q = pass.ws.q.row(first_row) + head * c.head_dim;
+  const nn::QueryRows queries{q, pass.ws.q.stride, rows, pass.positions.data() + first_row, 0};
+  const std::int64_t at = head * pass.ws.x.rows + first_row;
+  nn::OnlineSoftmax attention(pass.kernels, queries, c.v_head_dim,
+                              {pass.ws.heads.row(first_row) + head * c.v_head_dim, pass.ws.heads.stride,
+                               pass.ws.expanded_maximum + at, pass.ws.expanded_sum + at},
+                              worker.local.data());
+  if (segment.first == 0) {
+    for (std::int64_t r = 0; r < rows; ++r) pass.kernels.scale(c.softmax_scale, q + r * pass.ws.q.stride, c.head_dim);
+    attention.begin();
+  }
+  const std::int64_t page_rows = nn::KvCache::kPageRows, end = std::min(segment.count, last_position + 1 - segment.first);
+  for (std::int64_t begin = 0; begin < end; begin += page_rows) {
+    attention.add({float_rows(keys_of(pass, head) + begin * c.head_dim, c.head_dim),
+                   float_rows(values_of(pass, head) + begin * c.v_head_dim, c.v_head_dim), StorageFormat::f32, segment.first + begin,
+                   std::min(page_rows, end - begin)});
+  }
+  if (last_position < segment.first + kSegment) attention.finish(nullptr);
+}
+
+}  // namespace
+
+constexpr StageKind expand_latents{"expand_latents", Part::attention, expand_latents_units, run_expand_latents};
+constexpr StageKind attend_expanded{"attend_expanded", Part::attention, attend_expanded_units, run_attend_expanded, another_round, 2};
+
+}  // namespace fathom::model::stages
