@@ -57,6 +57,8 @@ class Batch {
   BatchResult step(const BatchStepOptions& options = {});
   // Throws Error{invalid_argument} when it is no member.
   const MemberResult& last_result(const Session& session) const;
+  // Of joint passes, since the batch was made.
+  PartTimes part_times() const noexcept;
 
   struct Impl;
 

@@ -43,6 +43,12 @@ struct ModelInfo {
   std::int64_t experts_per_token = 0;
   std::int64_t parameters = 0;        // values in all tensors
   std::int64_t weight_bytes = 0;      // as stored
+  // What one token takes of the matrices, experts_per_token of a layer's experts among them; 0 from inspect(). Vectors and
+  // attention over the cache are not counted.
+  std::int64_t bytes_per_token = 0;          // of weights, read to generate a token alone
+  std::int64_t expert_bytes_per_token = 0;   // of these, of routed experts
+  std::int64_t multiply_adds_per_token = 0;  // without the output head
+  std::int64_t head_multiply_adds = 0;       // of the output head
   CacheFormat automatic_cache = CacheFormat::f16;       // what CacheFormat::automatic means for this model
   std::int64_t cache_values_per_token = 0;              // times 4 (F32) or 2 (F16, BF16): bytes of a token
   bool has_tokenizer = false;

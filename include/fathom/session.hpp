@@ -48,6 +48,16 @@ struct StepOptions {
   std::function<void(std::int64_t position, std::span<const float> logits)> on_logits = {};
 };
 
+// Where the time of steps went, in microseconds, by kind of work.
+struct PartTimes {
+  double attention_us = 0;  // projections and the cache included
+  double router_us = 0;
+  double experts_us = 0;    // routed and shared
+  double mlp_us = 0;        // of dense layers
+  double head_us = 0;
+  double other_us = 0;      // embedding, norms
+};
+
 using LogitsHook = std::function<void(std::int64_t position, std::span<float> logits)>;
 
 struct StepResult {
@@ -97,6 +107,9 @@ class Session {
 
   // Logits after the last token taken in, [vocab]; valid until the next call. Throws Error{wrong_state} before the first.
   std::span<const float> logits() const;
+
+  // Since the session was made, resets included; what a batch did for it is in the batch's.
+  PartTimes part_times() const noexcept;
 
   std::span<const TokenId> tokens() const noexcept;  // the whole timeline, queued ones included
   std::int64_t context_length() const noexcept;

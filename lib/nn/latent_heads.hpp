@@ -29,6 +29,9 @@ class LatentHeads {
   static LatentHeads split(const LatentShape& shape, const WeightView& k_b, const WeightView& v_b);
 
   const LatentShape& shape() const noexcept { return shape_; }
+  // Where W_UK and W_UV lie; the same matrix when joined.
+  const WeightView& key_weights() const noexcept { return key_; }
+  const WeightView& value_weights() const noexcept { return value_; }
   std::size_t scratch_bytes(std::int64_t max_rows) const noexcept;
 
   // y[i] = W_UK,h^T q[i]: q [rows, nope] -> y [rows, kv_lora_rank].

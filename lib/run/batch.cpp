@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "run/batch_impl.hpp"
+#include "run/part_times.hpp"
 #include "run/session_defaults.hpp"
 
 namespace fathom {
@@ -275,5 +276,7 @@ const MemberResult& Batch::last_result(const Session& session) const {
   if (!member) fail(Status::invalid_argument, "the session is no member of this batch");
   return member->result;
 }
+
+PartTimes Batch::part_times() const noexcept { return name_parts(impl_->pass.part_us()); }
 
 }  // namespace fathom

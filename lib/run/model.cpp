@@ -9,6 +9,7 @@
 #include "fathom/session.hpp"
 #include "model/fingerprint.hpp"
 #include "model/open_model.hpp"
+#include "model/token_cost.hpp"
 #include "platform/memory_files.hpp"
 #include "run/describe_model.hpp"
 #include "run/model_impl.hpp"
@@ -70,6 +71,11 @@ std::shared_ptr<Model::Impl> open_impl(const std::shared_ptr<Runtime::Impl>& hos
   impl->info = describe_model(opened.checkpoint, impl->network->config);
   impl->info.parameters = opened.parameters;
   impl->info.weight_bytes = opened.weight_bytes;
+  const model::TokenCost cost = model::token_cost(*impl->network);
+  impl->info.bytes_per_token = cost.bytes;
+  impl->info.expert_bytes_per_token = cost.expert_bytes;
+  impl->info.multiply_adds_per_token = cost.multiply_adds;
+  impl->info.head_multiply_adds = cost.head_multiply_adds;
   impl->info.automatic_cache =
       impl->network->automatic_cache_format() == StorageFormat::f32 ? CacheFormat::f32 : CacheFormat::f16;
   if (text::has_tokenizer(opened.checkpoint)) {

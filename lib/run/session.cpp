@@ -7,6 +7,7 @@
 #include "base/task_system.hpp"
 #include "run/batch_impl.hpp"
 #include "run/logprobs.hpp"
+#include "run/part_times.hpp"
 #include "run/session_defaults.hpp"
 #include "run/session_impl.hpp"
 #include "run/tokenizer_impl.hpp"
@@ -341,6 +342,8 @@ std::span<const float> Session::logits() const {
   if (!s.logits_valid) fail(Status::wrong_state, "there are no logits: step until no token is queued");
   return {s.pass.logits().row(0), std::size_t(s.model->info.vocab_size)};
 }
+
+PartTimes Session::part_times() const noexcept { return name_parts(impl_->pass.part_us()); }
 
 std::span<const TokenId> Session::tokens() const noexcept { return impl_->tokens; }
 std::int64_t Session::context_length() const noexcept { return impl_->context; }

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <memory>
 #include <optional>
 
@@ -232,4 +233,29 @@ TEST_CASE("wrong uses are refused") {
   check_error(Status::invalid_argument, {"full"}, [&] { batch.add(b); });
   check_error(Status::invalid_argument, {"max_new_tokens"}, [&] { batch.step({.max_new_tokens = -1}); });
   CHECK(batch.step().active == 0);
+}
+
+TEST_CASE("time is accounted by part, and what a batch did is in the batch's account") {
+  const Model model = open_fixture("deepseek-v3");
+  const auto sum = [](const PartTimes& p) { return p.attention_us + p.router_us + p.experts_us + p.mlp_us + p.head_us + p.other_us; };
+  Session session(model, endless());
+  CHECK(sum(session.part_times()) == 0.0);
+  session.append(prompt_of(20));
+  const auto start = std::chrono::steady_clock::now();
+  session.step({.max_new_tokens = 4});
+  const double elapsed_us = std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
+  const PartTimes spent = session.part_times();
+  for (const double part : {spent.attention_us, spent.router_us, spent.experts_us, spent.mlp_us, spent.head_us, spent.other_us}) {
+    CHECK(part > 0.0);
+  }
+  CHECK(sum(spent) < elapsed_us);
+  session.reset();
+  CHECK(sum(session.part_times()) == sum(spent));
+
+  Batch batch(model, {.rows = 8, .sessions = 1});
+  batch.add(session);
+  session.append(prompt_of(20));
+  batch.step({.max_new_tokens = 0});
+  CHECK(sum(session.part_times()) == sum(spent));
+  CHECK(batch.part_times().experts_us > 0.0);
 }

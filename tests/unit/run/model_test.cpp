@@ -137,3 +137,26 @@ TEST_CASE("memory is told before it is taken, to the byte") {
     for (const auto& taken : allocator.taken) CHECK(taken == 0);
   }
 }
+
+TEST_CASE("what a token costs is told of a loaded model: the matrices it goes through") {
+  const ModelInfo info = open_fixture("llama3").info();
+  std::int64_t bytes = 0, multiply_adds = 0, head = 0;
+  for (const TensorSummary& tensor : inspect(Runtime(), fixture_folder("llama3")).tensors) {
+    if (tensor.shape.size() != 2) continue;
+    const std::int64_t values = tensor.shape[0] * tensor.shape[1];
+    if (tensor.name == "model.embed_tokens.weight") {
+      bytes += tensor.bytes / tensor.shape[0];
+      continue;
+    }
+    bytes += tensor.bytes;
+    (tensor.name == "lm_head.weight" ? head : multiply_adds) += values;
+  }
+  CHECK(info.bytes_per_token == bytes);
+  CHECK(info.expert_bytes_per_token == 0);
+  CHECK(info.multiply_adds_per_token == multiply_adds);
+  CHECK(info.head_multiply_adds == head);
+
+  const ModelInfo mixture = open_fixture("mixtral").info();
+  CHECK(mixture.expert_bytes_per_token > 0);
+  CHECK(mixture.expert_bytes_per_token * mixture.experts / mixture.experts_per_token < mixture.weight_bytes);
+}
