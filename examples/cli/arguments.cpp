@@ -10,11 +10,13 @@
 
 namespace cli {
 
-void ModelArguments::add_to(CLI::App& app) {
+void ModelArguments::add_to(CLI::App& app, Threads asked) {
   app.add_option("MODEL", path, "Hugging Face folder or .gguf file")->required();
-  app.add_option("--threads", threads, "Threads; 0: one for each core this process may use")
-      ->check(CLI::Range(0, 4096))
-      ->capture_default_str();
+  if (asked == Threads::asked) {
+    app.add_option("--threads", threads, "Threads; 0: one for each core this process may use")
+        ->check(CLI::Range(0, 4096))
+        ->capture_default_str();
+  }
   app.add_option("--isa", isa, "Instruction set to use at most")
       ->check(CLI::IsMember({"scalar", "avx2", "avx512", "avx512_vnni", "avx512_bf16"}));
   app.add_option("--cache", cache, "Number format of the key-value cache")

@@ -20,7 +20,8 @@ struct ModelArguments {
   std::string isa;
   std::string cache = "auto";
 
-  void add_to(CLI::App& app);
+  enum class Threads { asked, left_out };
+  void add_to(CLI::App& app, Threads threads = Threads::asked);
   fathom::RuntimeOptions runtime_options() const;
   fathom::CacheFormat cache_format() const;
 };

@@ -28,5 +28,6 @@ void add_tokenize(CLI::App& app, Command& chosen);
 void add_logits(CLI::App& app, Command& chosen);
 void add_perplexity(CLI::App& app, Command& chosen);
 void add_routes(CLI::App& app, Command& chosen);
+void add_bench(CLI::App& app, Command& chosen);
 
 }  // namespace cli

@@ -46,6 +46,7 @@ int main(int argc, char** argv) {
   cli::add_logits(app, chosen);
   cli::add_perplexity(app, chosen);
   cli::add_routes(app, chosen);
+  cli::add_bench(app, chosen);
 
   try {
     app.parse(argc, argv);
