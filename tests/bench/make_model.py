@@ -1,16 +1,19 @@
 #!/usr/bin/env python3
-"""Writes a GGUF model with the shapes of a real one and random weights, to measure speed and memory with.
+"""Writes a model with the shapes of a real one and random weights, to measure speed and memory with.
 
 Quantised blocks are random bits under scales that give every matrix the deviation its place wants: activations stay
 finite, routers spread tokens over all experts, and every code path sees the values it was made for. One chunk is in
 memory at a time. Beside MODEL.gguf a MODEL.gguf.json says what a roofline needs: bytes in all, bytes read for a token.
+A name that does not end in .gguf is a Hugging Face folder, with a sizes.json in it, in BF16, F16, F32 or fp8.
 
   make_model.py v2lite.gguf                                    DeepSeek-V2-Lite, 27 layers, Q4_K_M, 10.4 GB
   make_model.py v3.gguf --preset v3 --layers 4                 four layers as DeepSeek-V3 and R1 have them
   make_model.py llama.gguf --preset llama3-8b --quant q8_0
+  make_model.py v3-fp8 --preset v3 --layers 4 --quant fp8      a folder, with 128 x 128 scales as DeepSeek-V3 is released
+  make_model.py qwen --preset qwen3-30b-a3b --layers 12 --quant bf16
 
 A quant is one format (used wherever a row is a multiple of its block, the output matrix at least q6_k) or q4_k_m, the
-usual mix. Needs numpy.
+usual mix; fp8 is for folders. Needs numpy.
 """
 import argparse
 import json
@@ -22,6 +25,8 @@ import time
 from collections import namedtuple
 
 import numpy as np
+
+import huggingface_folder
 
 MLA = dict(arch="deepseek2", pre="deepseek-llm", kv_lora=512, rope=64, nope=128, v=128, theta=1e4, eps=1e-6, context=163840,
            yarn=40.0, yarn_context=4096, mscale=0.707, q_lora=0, groups=1, groups_used=1, gating=1, norm=False, bias=False)
@@ -272,7 +277,10 @@ def metadata(c, name, quant, split):
 Placed = namedtuple("Placed", "tensor format offset bytes")
 
 
-def place(c, quant, split):
+def place(c, quant, split, folder):
+    if folder:
+        placed = [Placed(t, s.dtype, 0, huggingface_folder.bytes_of(s)) for t, s in huggingface_folder.stored(tensors(c, False), quant)]
+        return placed, sum(p.bytes for p in placed)
     placed, end = [], 0
     for t in tensors(c, split):
         name = format_of(quant, t, c["layers"])
@@ -316,7 +324,7 @@ def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("out")
     ap.add_argument("--preset", choices=PRESETS, default="v2lite")
-    ap.add_argument("--quant", choices=sorted([*FORMATS, "q4_k_m"]), default="q4_k_m")
+    ap.add_argument("--quant", choices=sorted([*FORMATS, "q4_k_m", "fp8"]), default="q4_k_m")
     ap.add_argument("--layers", type=int)
     ap.add_argument("--experts", type=int)
     ap.add_argument("--vocab", type=int)
@@ -334,17 +342,25 @@ def main():
         if o.experts % c["groups"]:
             c["groups"] = c["groups_used"] = 1
 
-    placed, total = place(c, o.quant, o.mla == "split")
+    folder = not o.out.endswith(".gguf")
+    if folder and o.quant not in huggingface_folder.DTYPES:
+        ap.error(f"a folder holds {', '.join(huggingface_folder.DTYPES)}, not {o.quant}")
+    if o.quant == "fp8" and not folder:
+        ap.error("fp8 is for folders")
+    placed, total = place(c, o.quant, o.mla == "split", folder)
     info = sizes(c, o, placed, total)
     if o.sizes_only:
         print(json.dumps(info, indent=1))
         return
     start = time.time()
-    with open(o.out + ".part", "wb") as f:
-        write(f, c, o, placed)
-        info["file_bytes"] = f.tell()
-    os.replace(o.out + ".part", o.out)
-    with open(o.out + ".json", "w") as f:
+    if folder:
+        info["file_bytes"] = huggingface_folder.write(o.out, c, o.quant, tensors(c, False), Weights(o.seed))
+    else:
+        with open(o.out + ".part", "wb") as f:
+            write(f, c, o, placed)
+            info["file_bytes"] = f.tell()
+        os.replace(o.out + ".part", o.out)
+    with open(os.path.join(o.out, "sizes.json") if folder else o.out + ".json", "w") as f:
         json.dump(info, f, indent=1)
     print(f"{o.out}: {info['file_bytes'] / 1e9:.2f} GB, {info['bytes_read_per_token'] / 1e9:.3f} GB read for a token, "
           f"written in {time.time() - start:.0f} s", file=sys.stderr)
