@@ -1,430 +1,220 @@
-// AVX2: products of block-quantised weights with 8-bit activations, and the decoding of those weights. Above 400 lines because
-// all formats share one loop, which instruction-set files cannot share through a header.
+// AVX2: products of block-quantised weights with 8-bit activations.
 //
-// A group is 256 columns: a super-block, or eight blocks of 32. Each format says for a group
-//   value = scale[b] * factor[s] * code + offset_scale[b] * offset_factor[s]      (b block of 32, s sub-block of 16 columns)
-// with integer codes and factors, so that one loop serves all: code times activation in 16 bits (maddubs), times factor in 32
-// (madd), then F32. Of the integer sums none can overflow: codes of at most 6 bits give 63 * 127 * 2 in 16 bits; wider ones are
-// signed bytes, whose magnitudes of at most 128 meet activations of at most 127.
-#include <immintrin.h>
-#include <stdint.h>
-
-#include "kernels/kernel_table.hpp"
+// For block b of 32 columns, row n of w and row i of x, in ascending b:
+//   dot_b    = the exact integer sum of code * x.value, with the format's offset (and its integer factors of 16 columns, if it
+//              has them) taken into it;
+//   y[i][n] += float(dot_b) * (scale_b * x.scale_b), then + min_b * (x.scale_b * x.sum_b) where the format has mins.
+// This order is all that an element's bits depend on, so tiles may be chosen by the number of rows.
+//
+// 16 rows of weights of a group are decoded once into a tile whose lanes are rows (avx2_q8_tile.hpp), and all rows of
+// activations pass over it, four at a time: no sums are taken across lanes, and products of pairs (maddubs) are added in 16
+// bits as long as they fit. Memory sees 16 short streams that the processor does not prefetch by itself, so the next 16 rows
+// are asked for while these are worked on.
+#include "kernels/avx2_q8_blocks.hpp"
+#include "kernels/avx2_q8_k_blocks.hpp"
+#include "kernels/avx2_q8_tile.hpp"
 
 namespace fathom::kernels::avx2 {
 namespace {
 
-#define FATHOM_INLINE inline __attribute__((always_inline))
+constexpr int kActivations = 4;  // rows of activations that share a load of codes
+constexpr int kTotals = 128;     // rows of activations a pass over a tile: 8 KB of totals
 
-constexpr int64_t kGroup = 256;
-constexpr int kBlocks = 8;  // of 32 columns, in a group
+using Totals = float[kTileRows];
 
-struct Group {
-  __m256 scale;                                     // [b]
-  __m256 offset_scale = _mm256_setzero_ps();        // [b]
-  __m256i offset_factors = _mm256_setzero_si256();  // i16[s]
-  __m256i factors = _mm256_setzero_si256();         // i16[s]
+// What a group of one row of activations brings besides its values.
+struct Terms {
+  alignas(32) int32_t start[kGroupBlocks];  // minus the bias times the block's sum; with factors, half that of both halves: i16
+  alignas(32) float sums[kGroupBlocks];     // the block's sum times its scale; with factors, the sums of both halves: i16
+  alignas(32) float scales[kGroupBlocks];
 };
-
-FATHOM_INLINE __m256i load32(const uint8_t* at) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)); }
-FATHOM_INLINE __m128i load16(const uint8_t* at) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(at)); }
-FATHOM_INLINE uint32_t load_u32(const uint8_t* at) {
-  uint32_t value;
-  __builtin_memcpy(&value, at, sizeof value);
-  return value;
-}
-FATHOM_INLINE uint16_t load_u16(const uint8_t* at) {
-  uint16_t value;
-  __builtin_memcpy(&value, at, sizeof value);
-  return value;
-}
-FATHOM_INLINE float load_f16(const uint8_t* at) { return _cvtsh_ss(load_u16(at)); }
-
-// The first 16 bits at `at` of each of `blocks` blocks; 0 behind them. The whole group is joined in registers, because
-// reading eight narrow stores back as one wide value would stall.
-FATHOM_INLINE __m128i load_u16_of_blocks(const uint8_t* at, int64_t block_bytes, int blocks) {
-  if (blocks == kBlocks) {
-    const auto u16 = [=](int b) { return short(load_u16(at + b * block_bytes)); };
-    return _mm_setr_epi16(u16(0), u16(1), u16(2), u16(3), u16(4), u16(5), u16(6), u16(7));
-  }
-  alignas(16) uint16_t values[kBlocks] = {};
-  for (int b = 0; b < blocks; ++b) values[b] = load_u16(at + b * block_bytes);
-  return _mm_load_si128(reinterpret_cast<const __m128i*>(values));
-}
-FATHOM_INLINE __m256 load_f16_of_blocks(const uint8_t* at, int64_t block_bytes, int blocks) {
-  return _mm256_cvtph_ps(load_u16_of_blocks(at, block_bytes, blocks));
-}
-
-// Bits moved left by `by`, or right when it is negative, within 16-bit lanes; callers mask what crosses a byte.
-FATHOM_INLINE __m256i shift_left(__m256i bits, int by) {
-  return by >= 0 ? _mm256_slli_epi16(bits, by) : _mm256_srli_epi16(bits, -by);
-}
-FATHOM_INLINE __m256i mask(__m256i bits, int byte) { return _mm256_and_si256(bits, _mm256_set1_epi8(char(byte))); }
-
-// Sixteen bytes of nibbles: the low ones in the lower half, the high ones in the upper.
-FATHOM_INLINE __m256i split_nibbles(const uint8_t* at) {
-  const __m128i bytes = load16(at);
-  return mask(_mm256_set_m128i(_mm_srli_epi16(bytes, 4), bytes), 15);
-}
-
-// Bit j of `bits` as 16 in byte j.
-FATHOM_INLINE __m256i fifth_bits(uint32_t bits) {
-  const __m256i byte_of = _mm256_set_epi64x(0x0303030303030303, 0x0202020202020202, 0x0101010101010101, 0);
-  const __m256i bit_of = _mm256_set1_epi64x(int64_t(0x8040201008040201));
-  const __m256i spread = _mm256_shuffle_epi8(_mm256_set1_epi32(int(bits)), byte_of);
-  return mask(_mm256_cmpeq_epi8(_mm256_and_si256(spread, bit_of), bit_of), 16);
-}
-
-FATHOM_INLINE __m256i look_up(__m128i levels, __m256i nibbles) {
-  return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(levels), nibbles);
-}
-FATHOM_INLINE __m128i iq4_levels() {
-  return _mm_setr_epi8(-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113);
-}
-// E2M1 values, doubled to be integers.
-FATHOM_INLINE __m128i twice_e2m1() { return _mm_setr_epi8(0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12); }
-
-// Eight bytes, one a block, as i16 for both sub-blocks of each block.
-FATHOM_INLINE __m256i twice_i16(__m128i bytes) {
-  const __m256i wide = _mm256_cvtepu8_epi32(bytes);
-  return _mm256_or_si256(wide, _mm256_slli_epi32(wide, 16));
-}
-
-// ---- The formats. kSigned: codes are signed bytes, else unsigned. kFactors: sub-blocks have factors. kOffset: values have
-// offsets. begin() reads what a group has once; codes() the codes of block b.
-
-struct Blocks32 {
-  static constexpr bool kSigned = false, kFactors = false, kOffset = true;
-};
-
-struct Q4_0 : Blocks32 {
-  static constexpr int kValues = 32, kBytes = 18;
-  static FATHOM_INLINE Group begin(const uint8_t* at, int blocks) {
-    const __m256 d = load_f16_of_blocks(at, kBytes, blocks);
-    return {d, d, _mm256_set1_epi16(-8)};
-  }
-  static FATHOM_INLINE __m256i codes(const uint8_t* at, int b) { return split_nibbles(at + b * kBytes + 2); }
-};
-
-struct Q4_1 : Blocks32 {
-  static constexpr int kValues = 32, kBytes = 20;
-  static FATHOM_INLINE Group begin(const uint8_t* at, int blocks) {
-    return {load_f16_of_blocks(at, kBytes, blocks), load_f16_of_blocks(at + 2, kBytes, blocks), _mm256_set1_epi16(1)};
-  }
-  static FATHOM_INLINE __m256i codes(const uint8_t* at, int b) { return split_nibbles(at + b * kBytes + 4); }
-};
-
-struct Q5_0 : Blocks32 {
-  static constexpr int kValues = 32, kBytes = 22;
-  static FATHOM_INLINE Group begin(const uint8_t* at, int blocks) {
-    const __m256 d = load_f16_of_blocks(at, kBytes, blocks);
-    return {d, d, _mm256_set1_epi16(-16)};
-  }
-  static FATHOM_INLINE __m256i codes(const uint8_t* at, int b) {
-    const uint8_t* block = at + b * kBytes;
-    return _mm256_or_si256(split_nibbles(block + 6), fifth_bits(load_u32(block + 2)));
-  }
-};
-
-struct Q5_1 : Blocks32 {
-  static constexpr int kValues = 32, kBytes = 24;
-  static FATHOM_INLINE Group begin(const uint8_t* at, int blocks) {
-    return {load_f16_of_blocks(at, kBytes, blocks), load_f16_of_blocks(at + 2, kBytes, blocks), _mm256_set1_epi16(1)};
-  }
-  static FATHOM_INLINE __m256i codes(const uint8_t* at, int b) {
-    const uint8_t* block = at + b * kBytes;
-    return _mm256_or_si256(split_nibbles(block + 8), fifth_bits(load_u32(block + 4)));
-  }
-};
-
-struct SignedBlocks32 {
-  static constexpr bool kSigned = true, kFactors = false, kOffset = false;
-};
-
-struct Q8_0 : SignedBlocks32 {
-  static constexpr int kValues = 32, kBytes = 34;
-  static FATHOM_INLINE Group begin(const uint8_t* at, int blocks) { return {load_f16_of_blocks(at, kBytes, blocks)}; }
-  static FATHOM_INLINE __m256i codes(const uint8_t* at, int b) { return load32(at + b * kBytes + 2); }
-};
-
-struct IQ4_NL : SignedBlocks32 {
-  static constexpr int kValues = 32, kBytes = 18;
-  static FATHOM_INLINE Group begin(const uint8_t* at, int blocks) { return {load_f16_of_blocks(at, kBytes, blocks)}; }
-  static FATHOM_INLINE __m256i codes(const uint8_t* at, int b) {
-    return look_up(iq4_levels(), split_nibbles(at + b * kBytes + 2));
-  }
-};
-
-struct MXFP4 : SignedBlocks32 {
-  static constexpr int kValues = 32, kBytes = 17;
-  // 2^(e - 128), for doubled codes: below e = 2 a subnormal number, and NaN for 255.
-  static FATHOM_INLINE Group begin(const uint8_t* at, int blocks) {
-    const __m256i e = _mm256_and_si256(_mm256_cvtepu16_epi32(load_u16_of_blocks(at, kBytes, blocks)), _mm256_set1_epi32(255));
-    const __m256i normal = _mm256_slli_epi32(_mm256_sub_epi32(e, _mm256_set1_epi32(1)), 23);
-    const __m256i subnormal = _mm256_sllv_epi32(_mm256_set1_epi32(0x00200000), e);
-    const __m256i power = _mm256_blendv_epi8(normal, subnormal, _mm256_cmpgt_epi32(_mm256_set1_epi32(2), e));
-    const __m256i nan = _mm256_cmpeq_epi32(e, _mm256_set1_epi32(255));  // all ones
-    return {_mm256_castsi256_ps(_mm256_or_si256(power, nan))};
-  }
-  static FATHOM_INLINE __m256i codes(const uint8_t* at, int b) {
-    return look_up(twice_e2m1(), split_nibbles(at + b * kBytes + 1));
-  }
-};
-
-struct Q2_K {
-  static constexpr bool kSigned = false, kFactors = true, kOffset = true;
-  static constexpr int kValues = 256, kBytes = 84;
-  static FATHOM_INLINE Group begin(const uint8_t* at, int) {
-    const __m128i scales = load16(at);
-    const __m128i low = _mm_set1_epi8(15);
-    return {_mm256_set1_ps(load_f16(at + 80)), _mm256_set1_ps(-load_f16(at + 82)),
-            _mm256_cvtepu8_epi16(_mm_and_si128(_mm_srli_epi16(scales, 4), low)),
-            _mm256_cvtepu8_epi16(_mm_and_si128(scales, low))};
-  }
-  static FATHOM_INLINE __m256i codes(const uint8_t* at, int b) {
-    return mask(shift_left(load32(at + 16 + 32 * (b / 4)), -2 * (b % 4)), 3);
-  }
-};
-
-struct Q3_K {
-  static constexpr bool kSigned = false, kFactors = true, kOffset = true;
-  static constexpr int kValues = 256, kBytes = 110;
-  static FATHOM_INLINE Group begin(const uint8_t* at, int) {
-    const uint32_t low = load_u32(at + 96), high = load_u32(at + 100), top = load_u32(at + 104);
-    const auto scales = [top](uint32_t nibbles, int quarter) {
-      return int((nibbles & 0x0f0f0f0f) | (top >> 2 * quarter & 0x03030303) << 4);
-    };
-    const __m128i biased = _mm_setr_epi32(scales(low, 0), scales(high, 1), scales(low >> 4, 2), scales(high >> 4, 3));
-    const __m256i factors = _mm256_cvtepi8_epi16(_mm_sub_epi8(biased, _mm_set1_epi8(32)));
-    const float d = load_f16(at + 108);
-    return {_mm256_set1_ps(d), _mm256_set1_ps(-4.0f * d), factors, factors};
-  }
-  static FATHOM_INLINE __m256i codes(const uint8_t* at, int b) {
-    const __m256i low = mask(shift_left(load32(at + 32 + 32 * (b / 4)), -2 * (b % 4)), 3);
-    return _mm256_or_si256(low, mask(shift_left(load32(at), 2 - b), 4));
-  }
-};
-
-// d, dmin and the six-bit scales and mins in front of Q4_K and Q5_K.
-FATHOM_INLINE Group begin_k(const uint8_t* at) {
-  const uint32_t q0 = load_u32(at + 4), q1 = load_u32(at + 8), q2 = load_u32(at + 12);
-  constexpr uint32_t kSix = 0x3f3f3f3f, kFour = 0x0f0f0f0f, kTwo = 0x03030303;
-  const __m128i scales = _mm_setr_epi32(int(q0 & kSix), int((q2 & kFour) | (q0 >> 6 & kTwo) << 4), 0, 0);
-  const __m128i mins = _mm_setr_epi32(int(q1 & kSix), int((q2 >> 4 & kFour) | (q1 >> 6 & kTwo) << 4), 0, 0);
-  const __m256 d = _mm256_set1_ps(load_f16(at));
-  return {_mm256_mul_ps(d, _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(scales))), _mm256_set1_ps(-load_f16(at + 2)),
-          twice_i16(mins)};
-}
-
-struct Q4_K {
-  static constexpr bool kSigned = false, kFactors = false, kOffset = true;
-  static constexpr int kValues = 256, kBytes = 144;
-  static FATHOM_INLINE Group begin(const uint8_t* at, int) { return begin_k(at); }
-  static FATHOM_INLINE __m256i codes(const uint8_t* at, int b) {
-    return mask(shift_left(load32(at + 16 + 32 * (b / 2)), -4 * (b % 2)), 15);
-  }
-};
-
-struct Q5_K {
-  static constexpr bool kSigned = false, kFactors = false, kOffset = true;
-  static constexpr int kValues = 256, kBytes = 176;
-  static FATHOM_INLINE Group begin(const uint8_t* at, int) { return begin_k(at); }
-  static FATHOM_INLINE __m256i codes(const uint8_t* at, int b) {
-    const __m256i low = mask(shift_left(load32(at + 48 + 32 * (b / 2)), -4 * (b % 2)), 15);
-    return _mm256_or_si256(low, mask(shift_left(load32(at + 16), 4 - b), 16));
-  }
-};
-
-struct Q6_K {
-  static constexpr bool kSigned = false, kFactors = true, kOffset = true;
-  static constexpr int kValues = 256, kBytes = 210;
-  static FATHOM_INLINE Group begin(const uint8_t* at, int) {
-    const __m256i factors = _mm256_cvtepi8_epi16(load16(at + 192));
-    const float d = load_f16(at + 208);
-    return {_mm256_set1_ps(d), _mm256_set1_ps(-32.0f * d), factors, factors};
-  }
-  static FATHOM_INLINE __m256i codes(const uint8_t* at, int b) {
-    const int half = b / 4, quarter = b % 4;
-    const __m256i low = mask(shift_left(load32(at + 64 * half + 32 * (quarter % 2)), -4 * (quarter / 2)), 15);
-    return _mm256_or_si256(low, mask(shift_left(load32(at + 128 + 32 * half), 4 - 2 * quarter), 0x30));
-  }
-};
-
-struct IQ4_XS {
-  static constexpr bool kSigned = true, kFactors = false, kOffset = false;
-  static constexpr int kValues = 256, kBytes = 136;
-  static FATHOM_INLINE Group begin(const uint8_t* at, int) {
-    const __m256i high = _mm256_srlv_epi32(_mm256_set1_epi32(load_u16(at + 2)), _mm256_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14));
-    const __m256i low =
-        _mm256_srlv_epi32(_mm256_set1_epi32(int(load_u32(at + 4))), _mm256_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28));
-    const __m256i biased = _mm256_or_si256(_mm256_and_si256(low, _mm256_set1_epi32(15)),
-                                           _mm256_slli_epi32(_mm256_and_si256(high, _mm256_set1_epi32(3)), 4));
-    const __m256 scales = _mm256_cvtepi32_ps(_mm256_sub_epi32(biased, _mm256_set1_epi32(32)));
-    return {_mm256_mul_ps(_mm256_set1_ps(load_f16(at)), scales)};
-  }
-  static FATHOM_INLINE __m256i codes(const uint8_t* at, int b) { return look_up(iq4_levels(), split_nibbles(at + 8 + 16 * b)); }
-};
-
-// ---- Products.
 
 // All ones in the first `blocks` lanes.
 FATHOM_INLINE __m256i first_lanes(int blocks) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(blocks), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
 
-FATHOM_INLINE float sum_lanes(__m256 v) {
-  const __m128 four = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
-  const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
-  return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
-}
-
-// The factors of block b's two sub-blocks, each in one half of the register.
-FATHOM_INLINE __m256i factors_of_block(const int32_t* factors, int b) {
-  const __m256i spread = _mm256_set_epi64x(0x0302030203020302, 0x0302030203020302, 0x0100010001000100, 0x0100010001000100);
-  return _mm256_shuffle_epi8(_mm256_set1_epi32(factors[b]), spread);
-}
-
 template <typename F>
-FATHOM_INLINE __m256i dot32(__m256i codes, __m256i magnitudes, __m256i factors, __m256i x) {
-  const __m256i pairs =
-      F::kSigned ? _mm256_maddubs_epi16(magnitudes, _mm256_sign_epi8(x, codes)) : _mm256_maddubs_epi16(codes, x);
-  return _mm256_madd_epi16(pairs, factors);
-}
-
-// Two accumulators an element, for even and odd blocks, whatever the tile: that fixes the order of an element's additions.
-template <int R>
-struct Sums {
-  __m256 of[R][2];
-};
-
-// Adds the first `blocks` blocks of a group at column `first`, for activation rows i ... i + R - 1.
-template <typename F, int R>
-FATHOM_INLINE void add_group(const uint8_t* at, int blocks, const QuantisedRows& x, int64_t i, int64_t first, Sums<R>& sums) {
-  const Group group = F::begin(at, blocks);
-  const bool whole = blocks == kBlocks;
-  alignas(32) float scales[R][kBlocks];
-  for (int r = 0; r < R; ++r) {
-    const int64_t column = (i + r) * x.cols + first;
-    const float* x_scales = x.scales + column / 32;
-    const __m256 x_scale = whole ? _mm256_loadu_ps(x_scales) : _mm256_maskload_ps(x_scales, first_lanes(blocks));
-    _mm256_store_ps(scales[r], _mm256_mul_ps(group.scale, x_scale));
-    if constexpr (F::kOffset) {
-      const int* x_sums = reinterpret_cast<const int*>(x.sums + column / 16);  // two i16 a block
-      const __m256i sum = whole ? _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x_sums))
-                                : _mm256_maskload_epi32(x_sums, first_lanes(blocks));
-      const __m256 offset = _mm256_cvtepi32_ps(_mm256_madd_epi16(sum, group.offset_factors));
-      sums.of[r][0] = _mm256_fmadd_ps(offset, _mm256_mul_ps(group.offset_scale, x_scale), sums.of[r][0]);
+FATHOM_INLINE void prepare(const int16_t* sums16, const float* x_scales, int blocks, Terms& out) {
+  const __m256i lanes = first_lanes(blocks);
+  const __m256i sums = _mm256_maskload_epi32(reinterpret_cast<const int*>(sums16), lanes);  // two i16 a block
+  const __m256 scales = _mm256_maskload_ps(x_scales, lanes);
+  _mm256_store_ps(out.scales, scales);
+  __m256i* start = reinterpret_cast<__m256i*>(out.start);
+  if constexpr (F::kFactors) {
+    if constexpr (F::kBias) _mm256_store_si256(start, _mm256_mullo_epi16(sums, _mm256_set1_epi16(-F::kBias / 2)));
+    if constexpr (F::kMin) _mm256_store_si256(reinterpret_cast<__m256i*>(out.sums), sums);
+  } else {
+    if constexpr (F::kBias) _mm256_store_si256(start, _mm256_madd_epi16(sums, _mm256_set1_epi16(-F::kBias)));
+    if constexpr (F::kMin) {
+      const __m256 whole = _mm256_cvtepi32_ps(_mm256_madd_epi16(sums, _mm256_set1_epi16(1)));
+      _mm256_store_ps(out.sums, _mm256_mul_ps(scales, whole));
     }
   }
-  alignas(32) int32_t factors[kBlocks];
-  if constexpr (F::kFactors) _mm256_store_si256(reinterpret_cast<__m256i*>(factors), group.factors);
+}
 
+FATHOM_INLINE __m256i broadcast(const int8_t* four) { return _mm256_set1_epi32(load_as<int32_t>(reinterpret_cast<const uint8_t*>(four))); }
+
+// Sums of 4 columns * run of one plane, in 16 bits, for 16 rows of weights and m of activations.
+template <typename F, int m>
+FATHOM_INLINE void add_run(const __m256i (*codes)[2], const int8_t* x, int64_t x_stride, __m256i (&sums)[m][2]) {
 #pragma GCC unroll 8
-  for (int b = 0; b < blocks; ++b) {
-    const __m256i codes = F::codes(at, b);
-    const __m256i magnitudes = F::kSigned ? _mm256_abs_epi8(codes) : codes;
-    const __m256i factor = F::kFactors ? factors_of_block(factors, b) : _mm256_set1_epi16(1);
-    for (int r = 0; r < R; ++r) {
-      const __m256i values = load32(reinterpret_cast<const uint8_t*>(x.values + (i + r) * x.cols + first + 32 * b));
-      const __m256 dot = _mm256_cvtepi32_ps(dot32<F>(codes, magnitudes, factor, values));
-      sums.of[r][b % 2] = _mm256_fmadd_ps(dot, _mm256_broadcast_ss(&scales[r][b]), sums.of[r][b % 2]);
+  for (int d = 0; d < F::kRun; ++d) {
+    const __m256i low = codes[d][0], high = codes[d][1];
+#pragma GCC unroll 4
+    for (int i = 0; i < m; ++i) {
+      const __m256i values = broadcast(x + i * x_stride + 4 * d);
+      const __m256i a = _mm256_maddubs_epi16(low, values), b = _mm256_maddubs_epi16(high, values);
+      sums[i][0] = d ? _mm256_add_epi16(sums[i][0], a) : a;
+      sums[i][1] = d ? _mm256_add_epi16(sums[i][1], b) : b;
     }
   }
 }
 
-template <typename F, int R>
-FATHOM_INLINE void multiply_rows(const WeightRows& w, int64_t n, const QuantisedRows& x, int64_t i, float* y,
-                                 int64_t y_stride) {
-  constexpr int kGroupBytes = int(kGroup) / F::kValues * F::kBytes;
-  const uint8_t* at = w.data + n * w.row_bytes;
-  Sums<R> sums = {};
-  int64_t first = 0;  // no prefetch: the hardware follows, and asking early did not measure
-  for (; first + kGroup <= w.cols; first += kGroup, at += kGroupBytes) add_group<F, R>(at, kBlocks, x, i, first, sums);
-  if constexpr (F::kValues == 32) {
-    if (first < w.cols) add_group<F, R>(at, int((w.cols - first) / 32), x, i, first, sums);
+// The integer sums of block b.
+template <typename F, int m>
+FATHOM_INLINE void block_dots(const Tile<F>& w, int b, const int8_t* x, int64_t x_stride, const Terms* terms, __m256i (&dots)[m][2]) {
+#pragma GCC unroll 4
+  for (int i = 0; i < m; ++i) {
+    const __m256i start = F::kBias ? _mm256_set1_epi32(terms[i].start[b]) : _mm256_setzero_si256();
+#pragma GCC unroll 2
+    for (int r = 0; r < 2; ++r) dots[i][r] = F::kFactors && F::kBias ? _mm256_madd_epi16(w.sum_factors[b][r], start) : start;
   }
-  for (int r = 0; r < R; ++r) y[(i + r) * y_stride + n] = sum_lanes(_mm256_add_ps(sums.of[r][0], sums.of[r][1]));
-}
-
-template <typename F>
-FATHOM_INLINE void matmul(const WeightRows& w, int64_t first_row, int64_t last_row, const QuantisedRows& x, int64_t m, float* y,
-                          int64_t y_stride) {
-  for (int64_t n = first_row; n < last_row; ++n) {
-    int64_t i = 0;
-    for (; i + 4 <= m; i += 4) multiply_rows<F, 4>(w, n, x, i, y, y_stride);
-    if (m - i == 3) multiply_rows<F, 3>(w, n, x, i, y, y_stride);
-    if (m - i == 2) multiply_rows<F, 2>(w, n, x, i, y, y_stride);
-    if (m - i == 1) multiply_rows<F, 1>(w, n, x, i, y, y_stride);
-  }
-}
-
-// ---- Decoding.
-
-// Sixteen bytes times one scale, plus one offset. The product is exact, so the sum is rounded as the definition rounds it.
-template <typename F>
-FATHOM_INLINE void store16(__m128i codes, float scale, float offset, float* out) {
-  for (int half = 0; half < 2; ++half) {
-    const __m256i wide = F::kSigned ? _mm256_cvtepi8_epi32(codes) : _mm256_cvtepu8_epi32(codes);
-    _mm256_storeu_ps(out + 8 * half, _mm256_fmadd_ps(_mm256_cvtepi32_ps(wide), _mm256_set1_ps(scale), _mm256_set1_ps(offset)));
-    codes = _mm_srli_si128(codes, 8);
-  }
-}
-
-template <typename F>
-FATHOM_INLINE void decode_group(const uint8_t* at, int blocks, float* out) {
-  const Group group = F::begin(at, blocks);
-  alignas(32) float scale[kBlocks], offset_scale[kBlocks];
-  alignas(32) int16_t factors[2 * kBlocks], offset_factors[2 * kBlocks];
-  _mm256_store_ps(scale, group.scale);
-  _mm256_store_ps(offset_scale, group.offset_scale);
-  _mm256_store_si256(reinterpret_cast<__m256i*>(factors), group.factors);
-  _mm256_store_si256(reinterpret_cast<__m256i*>(offset_factors), group.offset_factors);
+#pragma GCC unroll 2
+  for (int plane = 0; plane < F::kPlanes; ++plane) {
 #pragma GCC unroll 8
-  for (int b = 0; b < blocks; ++b) {
-    const __m256i codes = F::codes(at, b);
-    for (int h = 0; h < 2; ++h) {
-      const int s = 2 * b + h;
-      const float factor = F::kFactors ? scale[b] * float(factors[s]) : scale[b];
-      const float offset = F::kOffset ? offset_scale[b] * float(offset_factors[s]) : 0.0f;
-      store16<F>(h ? _mm256_extracti128_si256(codes, 1) : _mm256_castsi256_si128(codes), factor, offset, out + 16 * s);
+    for (int d = 0; d < 8; d += F::kRun) {
+      __m256i sums[m][2];
+      add_run<F, m>(w.codes[b][plane] + d, x + 4 * d, x_stride, sums);
+#pragma GCC unroll 4
+      for (int i = 0; i < m; ++i) {
+#pragma GCC unroll 2
+        for (int r = 0; r < 2; ++r) {
+          const __m256i factor = F::kFactors ? w.factors[2 * b + d / 4][r] : _mm256_set1_epi16(plane ? 16 : 1);
+          dots[i][r] = _mm256_add_epi32(dots[i][r], _mm256_madd_epi16(sums[i][r], factor));
+        }
+      }
     }
   }
 }
 
-template <typename F>
-FATHOM_INLINE void decode(const WeightRows& w, int64_t row, int64_t first_col, int64_t count, float* out) {
-  const uint8_t* at = w.data + row * w.row_bytes + first_col / F::kValues * F::kBytes;
-  int64_t k = 0;
-  for (; k + kGroup <= count; k += kGroup, at += kGroup / F::kValues * F::kBytes) decode_group<F>(at, kBlocks, out + k);
-  if constexpr (F::kValues == 32) {
-    if (k < count) decode_group<F>(at, int((count - k) / 32), out + k);
+// Adds `blocks` blocks of m rows of activations.
+template <typename F, int m>
+void multiply(const Tile<F>& w, int blocks, const QuantisedRows& x, Totals* totals) {
+  Terms terms[m];
+  for (int i = 0; i < m; ++i) prepare<F>(x.sums + i * x.cols / 16, x.scales + i * x.cols / 32, blocks, terms[i]);
+  __m256 sum[m][2];
+#pragma GCC unroll 4
+  for (int i = 0; i < m; ++i) {
+#pragma GCC unroll 2
+    for (int r = 0; r < 2; ++r) sum[i][r] = _mm256_load_ps(totals[i] + 8 * r);
+  }
+  for (int b = 0; b < blocks; ++b) {
+    __m256i dots[m][2];
+    block_dots<F, m>(w, b, x.values + kBlockValues * b, x.cols, terms, dots);
+#pragma GCC unroll 4
+    for (int i = 0; i < m; ++i) {
+      const __m256 x_scale = _mm256_broadcast_ss(terms[i].scales + b);
+#pragma GCC unroll 2
+      for (int r = 0; r < 2; ++r) {
+        sum[i][r] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[i][r]), _mm256_mul_ps(w.scale[b][r], x_scale), sum[i][r]);
+        if constexpr (F::kMin && F::kFactors) {
+          const __m256i pair = _mm256_castps_si256(_mm256_broadcast_ss(terms[i].sums + b));
+          const __m256 mins = _mm256_cvtepi32_ps(_mm256_madd_epi16(w.sum_factors[b][r], pair));
+          sum[i][r] = _mm256_fmadd_ps(mins, _mm256_mul_ps(w.min[0][r], x_scale), sum[i][r]);
+        } else if constexpr (F::kMin) {
+          sum[i][r] = _mm256_fmadd_ps(w.min[b][r], _mm256_broadcast_ss(terms[i].sums + b), sum[i][r]);
+        }
+      }
+    }
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < m; ++i) {
+#pragma GCC unroll 2
+    for (int r = 0; r < 2; ++r) _mm256_store_ps(totals[i] + 8 * r, sum[i][r]);
   }
 }
+
+FATHOM_INLINE QuantisedRows advance(const QuantisedRows& x, int64_t rows, int64_t cols) {
+  const int64_t by = rows * x.cols + cols;
+  return {x.values + by, x.scales + by / 32, x.sums + by / 16, x.cols};
+}
+
+// Asks for a group of the tile below; rows past the last are not asked for.
+template <typename F>
+FATHOM_INLINE void prefetch(const uint8_t* at, int64_t row_bytes, int64_t rows) {
+  constexpr int kGroupBytes = kGroupValues / F::kValues * F::kBytes;
+  for (int64_t n = 0; n < rows; ++n, at += row_bytes) {
+#pragma GCC unroll 8
+    for (int k = 0; k < kGroupBytes; k += 64) _mm_prefetch(reinterpret_cast<const char*>(at + k), _MM_HINT_T1);
+  }
+}
+
+template <typename F>
+void matmul(const WeightRows& w, int64_t first_row, int64_t last_row, const QuantisedRows& x, int64_t m, float* y,
+            int64_t y_stride) {
+  constexpr void (*kMultiply[])(const Tile<F>&, int, const QuantisedRows&, Totals*) = {multiply<F, 1>, multiply<F, 2>,
+                                                                                       multiply<F, 3>, multiply<F, 4>};
+  constexpr int kGroupBytes = kGroupValues / F::kValues * F::kBytes;
+  alignas(64) Tile<F> tile;
+  alignas(64) Totals totals[kTotals];
+  for (int64_t n = first_row; n < last_row; n += kTileRows) {
+    const int64_t count = last_row - n < kTileRows ? last_row - n : kTileRows;
+    const uint8_t* rows[kTileRows];  // the last row stands in for those that are not there
+    for (int64_t r = 0; r < kTileRows; ++r) rows[r] = w.data + (n + (r < count ? r : count - 1)) * w.row_bytes;
+    const int64_t left = last_row - n - count, below = left < kTileRows ? left : kTileRows;
+    for (int64_t part = 0; part < m; part += kTotals) {
+      const int64_t part_m = m - part < kTotals ? m - part : kTotals;
+      for (int64_t i = 0; i < part_m; ++i) {
+        for (float& total : totals[i]) total = 0.0f;
+      }
+      int64_t at = 0;
+      for (int64_t k = 0; k < w.cols; k += kGroupValues, at += kGroupBytes) {
+        const int blocks = w.cols - k < kGroupValues ? int((w.cols - k) / kBlockValues) : kGroupBlocks;
+        F::decode({rows, at}, blocks, 0, tile);
+        F::decode({rows + 8, at}, blocks, 1, tile);
+        if (part == 0) prefetch<F>(w.data + (n + count) * w.row_bytes + at, w.row_bytes, below);
+        for (int64_t i = 0; i < part_m; i += kActivations) {
+          const int64_t tile_m = part_m - i < kActivations ? part_m - i : kActivations;
+          kMultiply[tile_m - 1](tile, blocks, advance(x, part + i, k), totals + i);
+        }
+      }
+      for (int64_t i = 0; i < part_m; ++i) {
+        float* out = y + (part + i) * y_stride + n;
+        if (count == kTileRows) {
+          _mm256_storeu_ps(out, _mm256_load_ps(totals[i]));
+          _mm256_storeu_ps(out + 8, _mm256_load_ps(totals[i] + 8));
+        } else {
+          for (int64_t r = 0; r < count; ++r) out[r] = totals[i][r];
+        }
+      }
+    }
+  }
+}
+
+#undef FATHOM_INLINE
 
 }  // namespace
 
 // What avx2.cpp makes its table of.
-#define FATHOM_QUANTISED(format, Name)                                                                                 \
+#define FATHOM_MATMUL(format, Name)                                                                                    \
   void matmul_q8_##format(const WeightRows& w, int64_t first_row, int64_t last_row, const QuantisedRows& x, int64_t m, \
                           float* y, int64_t y_stride) {                                                                \
     matmul<Name>(w, first_row, last_row, x, m, y, y_stride);                                                           \
-  }                                                                                                                    \
-  void decode_##format(const WeightRows& w, int64_t row, int64_t first_col, int64_t count, float* out) {               \
-    decode<Name>(w, row, first_col, count, out);                                                                       \
   }
 
-FATHOM_QUANTISED(q4_0, Q4_0)
-FATHOM_QUANTISED(q4_1, Q4_1)
-FATHOM_QUANTISED(q5_0, Q5_0)
-FATHOM_QUANTISED(q5_1, Q5_1)
-FATHOM_QUANTISED(q8_0, Q8_0)
-FATHOM_QUANTISED(q2_k, Q2_K)
-FATHOM_QUANTISED(q3_k, Q3_K)
-FATHOM_QUANTISED(q4_k, Q4_K)
-FATHOM_QUANTISED(q5_k, Q5_K)
-FATHOM_QUANTISED(q6_k, Q6_K)
-FATHOM_QUANTISED(iq4_nl, IQ4_NL)
-FATHOM_QUANTISED(iq4_xs, IQ4_XS)
-FATHOM_QUANTISED(mxfp4, MXFP4)
+FATHOM_MATMUL(q4_0, Q4_0)
+FATHOM_MATMUL(q4_1, Q4_1)
+FATHOM_MATMUL(q5_0, Q5_0)
+FATHOM_MATMUL(q5_1, Q5_1)
+FATHOM_MATMUL(q8_0, Q8_0)
+FATHOM_MATMUL(q2_k, Q2_K)
+FATHOM_MATMUL(q3_k, Q3_K)
+FATHOM_MATMUL(q4_k, Q4_K)
+FATHOM_MATMUL(q5_k, Q5_K)
+FATHOM_MATMUL(q6_k, Q6_K)
+FATHOM_MATMUL(iq4_nl, IQ4_NL)
+FATHOM_MATMUL(iq4_xs, IQ4_XS)
+FATHOM_MATMUL(mxfp4, MXFP4)
 
 }  // namespace fathom::kernels::avx2
