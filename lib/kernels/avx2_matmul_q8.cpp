@@ -140,16 +140,6 @@ FATHOM_INLINE QuantisedRows advance(const QuantisedRows& x, int64_t rows, int64_
   return {x.values + by, x.scales + by / 32, x.sums + by / 16, x.cols};
 }
 
-// Asks for a group of the tile below; rows past the last are not asked for.
-template <typename F>
-FATHOM_INLINE void prefetch(const uint8_t* at, int64_t row_bytes, int64_t rows) {
-  constexpr int kGroupBytes = kGroupValues / F::kValues * F::kBytes;
-  for (int64_t n = 0; n < rows; ++n, at += row_bytes) {
-#pragma GCC unroll 8
-    for (int k = 0; k < kGroupBytes; k += 64) _mm_prefetch(reinterpret_cast<const char*>(at + k), _MM_HINT_T1);
-  }
-}
-
 template <typename F>
 void matmul(const WeightRows& w, int64_t first_row, int64_t last_row, const QuantisedRows& x, int64_t m, float* y,
             int64_t y_stride) {
@@ -163,6 +153,8 @@ void matmul(const WeightRows& w, int64_t first_row, int64_t last_row, const Quan
     const uint8_t* rows[kTileRows];  // the last row stands in for those that are not there
     for (int64_t r = 0; r < kTileRows; ++r) rows[r] = w.data + (n + (r < count ? r : count - 1)) * w.row_bytes;
     const int64_t left = last_row - n - count, below = left < kTileRows ? left : kTileRows;
+    const char* next = reinterpret_cast<const char*>(w.data + (n + count) * w.row_bytes);
+    Ahead<F> ahead{next, next + below * w.row_bytes};
     for (int64_t part = 0; part < m; part += kTotals) {
       const int64_t part_m = m - part < kTotals ? m - part : kTotals;
       for (int64_t i = 0; i < part_m; ++i) {
@@ -171,9 +163,8 @@ void matmul(const WeightRows& w, int64_t first_row, int64_t last_row, const Quan
       int64_t at = 0;
       for (int64_t k = 0; k < w.cols; k += kGroupValues, at += kGroupBytes) {
         const int blocks = w.cols - k < kGroupValues ? int((w.cols - k) / kBlockValues) : kGroupBlocks;
-        F::decode({rows, at}, blocks, 0, tile);
-        F::decode({rows + 8, at}, blocks, 1, tile);
-        if (part == 0) prefetch<F>(w.data + (n + count) * w.row_bytes + at, w.row_bytes, below);
+        F::decode({rows, at}, blocks, 0, tile, ahead);
+        F::decode({rows + 8, at}, blocks, 1, tile, ahead);
         for (int64_t i = 0; i < part_m; i += kActivations) {
           const int64_t tile_m = part_m - i < kActivations ? part_m - i : kActivations;
           kMultiply[tile_m - 1](tile, blocks, advance(x, part + i, k), totals + i);

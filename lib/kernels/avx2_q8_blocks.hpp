@@ -41,8 +41,9 @@ FATHOM_INLINE void set_codes(Tile<F>& tile, int block, int r, const __m256i (&co
 
 struct Q4_0 : Traits {
   static constexpr int kValues = 32, kBytes = 18, kBias = 8;
-  static FATHOM_INLINE void decode(const Rows& rows, int blocks, int r, Tile<Q4_0>& out) {
+  static FATHOM_INLINE void decode(const Rows& rows, int blocks, int r, Tile<Q4_0>& out, Ahead<Q4_0>& ahead) {
     for (int b = 0; b < blocks; ++b) {
+      ahead.step();
       __m256i codes[8];
       nibbles32(rows, b * kBytes + 2, codes);
       set_codes(out, b, r, codes);
@@ -54,8 +55,9 @@ struct Q4_0 : Traits {
 struct Q4_1 : Traits {
   static constexpr int kValues = 32, kBytes = 20;
   static constexpr bool kMin = true;
-  static FATHOM_INLINE void decode(const Rows& rows, int blocks, int r, Tile<Q4_1>& out) {
+  static FATHOM_INLINE void decode(const Rows& rows, int blocks, int r, Tile<Q4_1>& out, Ahead<Q4_1>& ahead) {
     for (int b = 0; b < blocks; ++b) {
+      ahead.step();
       __m256i codes[8];
       nibbles32(rows, b * kBytes + 4, codes);
       set_codes(out, b, r, codes);
@@ -66,8 +68,9 @@ struct Q4_1 : Traits {
 
 struct Q5_0 : Traits {
   static constexpr int kValues = 32, kBytes = 22, kRun = 4, kBias = 16;
-  static FATHOM_INLINE void decode(const Rows& rows, int blocks, int r, Tile<Q5_0>& out) {
+  static FATHOM_INLINE void decode(const Rows& rows, int blocks, int r, Tile<Q5_0>& out, Ahead<Q5_0>& ahead) {
     for (int b = 0; b < blocks; ++b) {
+      ahead.step();
       __m256i codes[8];
       nibbles32(rows, b * kBytes + 6, codes);
       add_fifth_bits(words32(rows, b * kBytes + 2), codes);
@@ -80,8 +83,9 @@ struct Q5_0 : Traits {
 struct Q5_1 : Traits {
   static constexpr int kValues = 32, kBytes = 24, kRun = 4;
   static constexpr bool kMin = true;
-  static FATHOM_INLINE void decode(const Rows& rows, int blocks, int r, Tile<Q5_1>& out) {
+  static FATHOM_INLINE void decode(const Rows& rows, int blocks, int r, Tile<Q5_1>& out, Ahead<Q5_1>& ahead) {
     for (int b = 0; b < blocks; ++b) {
+      ahead.step();
       __m256i codes[8];
       nibbles32(rows, b * kBytes + 8, codes);
       add_fifth_bits(words32(rows, b * kBytes + 4), codes);
@@ -93,8 +97,9 @@ struct Q5_1 : Traits {
 
 struct Q8_0 : Traits {
   static constexpr int kValues = 32, kBytes = 34, kPlanes = 2, kBias = 128;
-  static FATHOM_INLINE void decode(const Rows& rows, int blocks, int r, Tile<Q8_0>& out) {
+  static FATHOM_INLINE void decode(const Rows& rows, int blocks, int r, Tile<Q8_0>& out, Ahead<Q8_0>& ahead) {
     for (int b = 0; b < blocks; ++b) {
+      ahead.step();
 #pragma GCC unroll 2
       for (int p = 0; p < 2; ++p) {
         __m256i bytes[4];
@@ -111,8 +116,9 @@ struct Q8_0 : Traits {
 
 struct IQ4_NL : Traits {
   static constexpr int kValues = 32, kBytes = 18, kPlanes = 2, kBias = 128;
-  static FATHOM_INLINE void decode(const Rows& rows, int blocks, int r, Tile<IQ4_NL>& out) {
+  static FATHOM_INLINE void decode(const Rows& rows, int blocks, int r, Tile<IQ4_NL>& out, Ahead<IQ4_NL>& ahead) {
     for (int b = 0; b < blocks; ++b) {
+      ahead.step();
       __m256i codes[8];
       nibbles32(rows, b * kBytes + 2, codes);
 #pragma GCC unroll 8
@@ -125,9 +131,10 @@ struct IQ4_NL : Traits {
 // Codes are twice the values, plus 12.
 struct MXFP4 : Traits {
   static constexpr int kValues = 32, kBytes = 17, kRun = 4, kBias = 12;
-  static FATHOM_INLINE void decode(const Rows& rows, int blocks, int r, Tile<MXFP4>& out) {
+  static FATHOM_INLINE void decode(const Rows& rows, int blocks, int r, Tile<MXFP4>& out, Ahead<MXFP4>& ahead) {
     const __m128i levels = _mm_setr_epi8(12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0);
     for (int b = 0; b < blocks; ++b) {
+      ahead.step();
       __m256i codes[8];
       nibbles32(rows, b * kBytes + 1, codes);
 #pragma GCC unroll 8

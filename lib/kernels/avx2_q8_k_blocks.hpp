@@ -35,10 +35,11 @@ FATHOM_INLINE void set_k_scales(const Rows& rows, int r, Tile<F>& out) {
 }
 
 struct Q4_K : Traits {
-  static constexpr int kValues = 256, kBytes = 144;
+  static constexpr int kValues = 256, kBytes = 144, kSteps = 4;
   static constexpr bool kMin = true;
-  static FATHOM_INLINE void decode(const Rows& rows, int, int r, Tile<Q4_K>& out) {
+  static FATHOM_INLINE void decode(const Rows& rows, int, int r, Tile<Q4_K>& out, Ahead<Q4_K>& ahead) {
     for (int j = 0; j < 4; ++j) {
+      ahead.step();
 #pragma GCC unroll 2
       for (int p = 0; p < 2; ++p) {
         __m256i bytes[4];
@@ -57,13 +58,14 @@ struct Q4_K : Traits {
 struct Q5_K : Traits {
   static constexpr int kValues = 256, kBytes = 176, kRun = 4;
   static constexpr bool kMin = true;
-  static FATHOM_INLINE void decode(const Rows& rows, int, int r, Tile<Q5_K>& out) {
+  static FATHOM_INLINE void decode(const Rows& rows, int, int r, Tile<Q5_K>& out, Ahead<Q5_K>& ahead) {
 #pragma GCC unroll 2
     for (int p = 0; p < 2; ++p) {
       __m256i fifth[4];
       columns16(rows, 16 + 16 * p, fifth);
 #pragma GCC unroll 4
       for (int j = 0; j < 4; ++j) {
+        ahead.step();
         __m256i bytes[4];
         columns16(rows, 48 + 32 * j + 16 * p, bytes);
 #pragma GCC unroll 4
@@ -101,12 +103,13 @@ FATHOM_INLINE void set_scale(__m256 scale, int r, Tile<F>& out) {
 }
 
 struct Q6_K : Traits {
-  static constexpr int kValues = 256, kBytes = 210, kRun = 2, kBias = 32;
+  static constexpr int kValues = 256, kBytes = 210, kSteps = 4, kRun = 2, kBias = 32;
   static constexpr bool kFactors = true;
-  static FATHOM_INLINE void decode(const Rows& rows, int, int r, Tile<Q6_K>& out) {
+  static FATHOM_INLINE void decode(const Rows& rows, int, int r, Tile<Q6_K>& out, Ahead<Q6_K>& ahead) {
     for (int h = 0; h < 2; ++h) {
 #pragma GCC unroll 2
       for (int p = 0; p < 2; ++p) {
+        ahead.step();
         __m256i first[4], second[4], high[4];
         columns16(rows, 64 * h + 16 * p, first);
         columns16(rows, 64 * h + 32 + 16 * p, second);
@@ -134,10 +137,11 @@ struct Q6_K : Traits {
 FATHOM_INLINE __m256i two_bits(__m256i bytes, int q) { return mask(_mm256_srli_epi16(bytes, 2 * q), 3); }
 
 struct Q2_K : Traits {
-  static constexpr int kValues = 256, kBytes = 84, kRun = 4;
+  static constexpr int kValues = 256, kBytes = 84, kSteps = 2, kRun = 4;
   static constexpr bool kFactors = true, kMin = true;
-  static FATHOM_INLINE void decode(const Rows& rows, int, int r, Tile<Q2_K>& out) {
+  static FATHOM_INLINE void decode(const Rows& rows, int, int r, Tile<Q2_K>& out, Ahead<Q2_K>& ahead) {
     for (int h = 0; h < 2; ++h) {
+      ahead.step();
       __m256i bytes[8];
       columns32(rows, 16 + 32 * h, bytes);
 #pragma GCC unroll 4
@@ -165,13 +169,14 @@ struct Q2_K : Traits {
 };
 
 struct Q3_K : Traits {
-  static constexpr int kValues = 256, kBytes = 110, kRun = 4, kBias = 4;
+  static constexpr int kValues = 256, kBytes = 110, kSteps = 2, kRun = 4, kBias = 4;
   static constexpr bool kFactors = true;
-  static FATHOM_INLINE void decode(const Rows& rows, int, int r, Tile<Q3_K>& out) {
+  static FATHOM_INLINE void decode(const Rows& rows, int, int r, Tile<Q3_K>& out, Ahead<Q3_K>& ahead) {
     __m256i third[8];
     columns32(rows, 0, third);
 #pragma GCC unroll 2
     for (int h = 0; h < 2; ++h) {
+      ahead.step();
       __m256i bytes[8];
       columns32(rows, 32 + 32 * h, bytes);
 #pragma GCC unroll 4
@@ -197,10 +202,11 @@ struct Q3_K : Traits {
 
 struct IQ4_XS : Traits {
   static constexpr int kValues = 256, kBytes = 136, kPlanes = 2, kBias = 128;
-  static FATHOM_INLINE void decode(const Rows& rows, int, int r, Tile<IQ4_XS>& out) {
+  static FATHOM_INLINE void decode(const Rows& rows, int, int r, Tile<IQ4_XS>& out, Ahead<IQ4_XS>& ahead) {
     const __m256i low = words32(rows, 4), high = _mm256_srli_epi32(words32(rows, 0), 16);
     const __m256 d = halves(rows, 0);
     for (int b = 0; b < kGroupBlocks; ++b) {
+      ahead.step();
       __m256i bytes[4];
       columns16(rows, 8 + 16 * b, bytes);
 #pragma GCC unroll 4

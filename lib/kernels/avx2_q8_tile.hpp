@@ -25,6 +25,7 @@ struct Traits {
   static constexpr int kPlanes = 1;   // 2: codes of 8 bits as low and high nibbles
   static constexpr int kRun = 8;      // products of pairs that are added in 16 bits: 127 * 2 * run * largest code < 2^15
   static constexpr int kBias = 0;     // codes are this much larger than the values they stand for
+  static constexpr int kSteps = 8;    // how often decode() lets Ahead go on
   static constexpr bool kMin = false;        // values have an offset: one a block, or with factors one for 16 columns
   static constexpr bool kFactors = false;    // each 16 columns have an integer factor
 };
@@ -45,6 +46,24 @@ struct Rows {
   int64_t at;
 
   FATHOM_INLINE const uint8_t* row(int r, int64_t offset) const { return of[r] + at + offset; }
+};
+
+// The weights of the next tile, asked for in small steps while this one is decoded: asked for at once they would fill the
+// processor's list of outstanding lines, and the decoding would wait. They are asked for in ascending order, which the
+// prefetchers of the second-level cache then continue.
+template <typename F>
+struct Ahead {
+  static constexpr int kTileBytes = kTileRows * (kGroupValues / F::kValues) * F::kBytes;
+  static constexpr int kLines = (kTileBytes / 64 + 2 * F::kSteps - 1) / (2 * F::kSteps);
+  const char* at;
+  const char* end;
+
+  FATHOM_INLINE void step() {
+    if (at >= end) return;
+#pragma GCC unroll 16
+    for (int line = 0; line < kLines; ++line) _mm_prefetch(at + 64 * line, _MM_HINT_T1);
+    at += 64 * kLines;
+  }
 };
 
 template <typename T>
