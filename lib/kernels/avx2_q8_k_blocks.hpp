@@ -1,20 +1,10 @@
-// AVX2: formats in super-blocks of 256 values, decoded into tiles. decode() reads one of 8 rows into half r of the tile.
+// AVX2: formats in super-blocks of 256 values, decoded so that a lane is a row of weights (see Traits).
 #pragma once
 
 #include "kernels/avx2_q8_tile.hpp"
 
 namespace fathom::kernels::avx2 {
 namespace {
-
-FATHOM_INLINE void columns32(const Rows& rows, int64_t offset, __m256i (&out)[8]) {
-  __m256i part[4];
-  columns16(rows, offset, part);
-#pragma GCC unroll 4
-  for (int c = 0; c < 4; ++c) out[c] = part[c];
-  columns16(rows, offset + 16, part);
-#pragma GCC unroll 4
-  for (int c = 0; c < 4; ++c) out[c + 4] = part[c];
-}
 
 // The first 16 bytes of Q4_K and Q5_K: d and dmin, and six-bit scales and mins of 8 blocks.
 template <typename F>
@@ -35,48 +25,43 @@ FATHOM_INLINE void set_k_scales(const Rows& rows, int r, Tile<F>& out) {
 }
 
 struct Q4_K : Traits {
-  static constexpr int kValues = 256, kBytes = 144, kSteps = 4;
+  static constexpr int kValues = 256, kBytes = 144, kStep = 2;
   static constexpr bool kMin = true;
-  static FATHOM_INLINE void decode(const Rows& rows, int, int r, Tile<Q4_K>& out, Ahead<Q4_K>& ahead) {
-    for (int j = 0; j < 4; ++j) {
-      ahead.step();
+  static FATHOM_INLINE void terms(const Rows& rows, int, int r, Tile<Q4_K>& out) { set_k_scales(rows, r, out); }
+  template <typename Emit>
+  static FATHOM_INLINE void codes(const Rows& rows, int b, Emit&& emit) {
 #pragma GCC unroll 2
-      for (int p = 0; p < 2; ++p) {
-        __m256i bytes[4];
-        columns16(rows, 16 + 32 * j + 16 * p, bytes);
+    for (int p = 0; p < 2; ++p) {
+      __m256i bytes[4];
+      columns16(rows, 16 + 16 * b + 16 * p, bytes);
 #pragma GCC unroll 4
-        for (int c = 0; c < 4; ++c) {
-          out.codes[2 * j][0][4 * p + c][r] = low_nibbles(bytes[c]);
-          out.codes[2 * j + 1][0][4 * p + c][r] = high_nibbles(bytes[c]);
-        }
+      for (int c = 0; c < 4; ++c) {
+        emit(0, 4 * p + c, low_nibbles(bytes[c]));
+        emit(1, 4 * p + c, high_nibbles(bytes[c]));
       }
     }
-    set_k_scales(rows, r, out);
   }
 };
 
 struct Q5_K : Traits {
-  static constexpr int kValues = 256, kBytes = 176, kRun = 4;
+  static constexpr int kValues = 256, kBytes = 176, kStep = 2, kRun = 4;
   static constexpr bool kMin = true;
-  static FATHOM_INLINE void decode(const Rows& rows, int, int r, Tile<Q5_K>& out, Ahead<Q5_K>& ahead) {
+  static FATHOM_INLINE void terms(const Rows& rows, int, int r, Tile<Q5_K>& out) { set_k_scales(rows, r, out); }
+  template <typename Emit>
+  static FATHOM_INLINE void codes(const Rows& rows, int b, Emit&& emit) {
+    const __m128i by = _mm_cvtsi32_si128(b);
 #pragma GCC unroll 2
     for (int p = 0; p < 2; ++p) {
-      __m256i fifth[4];
+      __m256i bytes[4], fifth[4];
+      columns16(rows, 48 + 16 * b + 16 * p, bytes);
       columns16(rows, 16 + 16 * p, fifth);
 #pragma GCC unroll 4
-      for (int j = 0; j < 4; ++j) {
-        ahead.step();
-        __m256i bytes[4];
-        columns16(rows, 48 + 32 * j + 16 * p, bytes);
-#pragma GCC unroll 4
-        for (int c = 0; c < 4; ++c) {
-          const __m256i even = mask(shift_left(fifth[c], 4 - 2 * j), 16), odd = mask(shift_left(fifth[c], 3 - 2 * j), 16);
-          out.codes[2 * j][0][4 * p + c][r] = _mm256_or_si256(low_nibbles(bytes[c]), even);
-          out.codes[2 * j + 1][0][4 * p + c][r] = _mm256_or_si256(high_nibbles(bytes[c]), odd);
-        }
+      for (int c = 0; c < 4; ++c) {
+        const __m256i bits = _mm256_srl_epi16(fifth[c], by);  // of blocks b and b + 1 lowest
+        emit(0, 4 * p + c, _mm256_or_si256(low_nibbles(bytes[c]), mask(_mm256_slli_epi16(bits, 4), 16)));
+        emit(1, 4 * p + c, _mm256_or_si256(high_nibbles(bytes[c]), mask(_mm256_slli_epi16(bits, 3), 16)));
       }
     }
-    set_k_scales(rows, r, out);
   }
 };
 
@@ -86,7 +71,6 @@ FATHOM_INLINE void set_factors(__m256i bytes, int j, int r, Tile<F>& out) {
 #pragma GCC unroll 2
   for (int h = 0; h < 2; ++h) {
     const int b = 2 * j + h;
-    // The block's two factors as i16, side by side.
     const __m256i low = _mm256_srai_epi32(_mm256_slli_epi32(bytes, 24 - 16 * h), 24);
     const __m256i high = _mm256_srai_epi32(_mm256_slli_epi32(bytes, 16 - 16 * h), 24);
     const __m256i pair = _mm256_blend_epi16(low, _mm256_slli_epi32(high, 16), 0xaa);
@@ -103,33 +87,33 @@ FATHOM_INLINE void set_scale(__m256 scale, int r, Tile<F>& out) {
 }
 
 struct Q6_K : Traits {
-  static constexpr int kValues = 256, kBytes = 210, kSteps = 4, kRun = 2, kBias = 32;
+  static constexpr int kValues = 256, kBytes = 210, kStep = 4, kRun = 2, kBias = 32;
   static constexpr bool kFactors = true;
-  static FATHOM_INLINE void decode(const Rows& rows, int, int r, Tile<Q6_K>& out, Ahead<Q6_K>& ahead) {
-    for (int h = 0; h < 2; ++h) {
-#pragma GCC unroll 2
-      for (int p = 0; p < 2; ++p) {
-        ahead.step();
-        __m256i first[4], second[4], high[4];
-        columns16(rows, 64 * h + 16 * p, first);
-        columns16(rows, 64 * h + 32 + 16 * p, second);
-        columns16(rows, 128 + 32 * h + 16 * p, high);
-#pragma GCC unroll 4
-        for (int c = 0; c < 4; ++c) {
-          const int d = 4 * p + c;
-          const auto top = [&](int q) { return mask(shift_left(high[c], 4 - 2 * q), 0x30); };
-          out.codes[4 * h][0][d][r] = _mm256_or_si256(low_nibbles(first[c]), top(0));
-          out.codes[4 * h + 1][0][d][r] = _mm256_or_si256(low_nibbles(second[c]), top(1));
-          out.codes[4 * h + 2][0][d][r] = _mm256_or_si256(high_nibbles(first[c]), top(2));
-          out.codes[4 * h + 3][0][d][r] = _mm256_or_si256(high_nibbles(second[c]), top(3));
-        }
-      }
-    }
+  static FATHOM_INLINE void terms(const Rows& rows, int, int r, Tile<Q6_K>& out) {
     __m256i factors[4];
     columns16(rows, 192, factors);
 #pragma GCC unroll 4
     for (int j = 0; j < 4; ++j) set_factors(factors[j], j, r, out);
     set_scale(halves(rows, 208), r, out);
+  }
+  template <typename Emit>
+  static FATHOM_INLINE void codes(const Rows& rows, int b, Emit&& emit) {
+#pragma GCC unroll 2
+    for (int p = 0; p < 2; ++p) {
+      __m256i first[4], second[4], high[4];
+      columns16(rows, 128 + 8 * b + 16 * p, high);
+      columns16(rows, 16 * b + 16 * p, first);
+      columns16(rows, 16 * b + 32 + 16 * p, second);
+#pragma GCC unroll 4
+      for (int c = 0; c < 4; ++c) {
+        const int d = 4 * p + c;
+        const auto top = [&](int q) { return mask(shift_left(high[c], 4 - 2 * q), 0x30); };
+        emit(0, d, _mm256_or_si256(low_nibbles(first[c]), top(0)));
+        emit(1, d, _mm256_or_si256(low_nibbles(second[c]), top(1)));
+        emit(2, d, _mm256_or_si256(high_nibbles(first[c]), top(2)));
+        emit(3, d, _mm256_or_si256(high_nibbles(second[c]), top(3)));
+      }
+    }
   }
 };
 
@@ -137,27 +121,17 @@ struct Q6_K : Traits {
 FATHOM_INLINE __m256i two_bits(__m256i bytes, int q) { return mask(_mm256_srli_epi16(bytes, 2 * q), 3); }
 
 struct Q2_K : Traits {
-  static constexpr int kValues = 256, kBytes = 84, kSteps = 2, kRun = 4;
+  static constexpr int kValues = 256, kBytes = 84, kStep = 4, kRun = 4;
   static constexpr bool kFactors = true, kMin = true;
-  static FATHOM_INLINE void decode(const Rows& rows, int, int r, Tile<Q2_K>& out, Ahead<Q2_K>& ahead) {
-    for (int h = 0; h < 2; ++h) {
-      ahead.step();
-      __m256i bytes[8];
-      columns32(rows, 16 + 32 * h, bytes);
-#pragma GCC unroll 4
-      for (int q = 0; q < 4; ++q) {
-#pragma GCC unroll 8
-        for (int d = 0; d < 8; ++d) out.codes[4 * h + q][0][d][r] = two_bits(bytes[d], q);
-      }
-    }
+  static FATHOM_INLINE void terms(const Rows& rows, int, int r, Tile<Q2_K>& out) {
     __m256i head[4];
     columns16(rows, 0, head);
+    const __m256i spread = _mm256_setr_epi8(0, -1, 1, -1, 4, -1, 5, -1, 8, -1, 9, -1, 12, -1, 13, -1,  //
+                                            0, -1, 1, -1, 4, -1, 5, -1, 8, -1, 9, -1, 12, -1, 13, -1);
 #pragma GCC unroll 4
     for (int j = 0; j < 4; ++j) {
       set_factors(low_nibbles(head[j]), j, r, out);
       const __m256i mins = high_nibbles(head[j]);
-      const __m256i spread = _mm256_setr_epi8(0, -1, 1, -1, 4, -1, 5, -1, 8, -1, 9, -1, 12, -1, 13, -1,  //
-                                              0, -1, 1, -1, 4, -1, 5, -1, 8, -1, 9, -1, 12, -1, 13, -1);
       out.sum_factors[2 * j][r] = _mm256_shuffle_epi8(mins, spread);
       out.sum_factors[2 * j + 1][r] = _mm256_shuffle_epi8(_mm256_srli_epi32(mins, 16), spread);
     }
@@ -166,28 +140,25 @@ struct Q2_K : Traits {
     set_scale(d, r, out);
     out.min[0][r] = _mm256_xor_ps(dmin, _mm256_set1_ps(-0.0f));
   }
+  template <typename Emit>
+  static FATHOM_INLINE void codes(const Rows& rows, int b, Emit&& emit) {
+#pragma GCC unroll 2
+    for (int p = 0; p < 2; ++p) {
+      __m256i bytes[4];
+      columns16(rows, 16 + 8 * b + 16 * p, bytes);
+#pragma GCC unroll 4
+      for (int c = 0; c < 4; ++c) {
+#pragma GCC unroll 4
+        for (int q = 0; q < 4; ++q) emit(q, 4 * p + c, two_bits(bytes[c], q));
+      }
+    }
+  }
 };
 
 struct Q3_K : Traits {
-  static constexpr int kValues = 256, kBytes = 110, kSteps = 2, kRun = 4, kBias = 4;
+  static constexpr int kValues = 256, kBytes = 110, kStep = 4, kRun = 4, kBias = 4;
   static constexpr bool kFactors = true;
-  static FATHOM_INLINE void decode(const Rows& rows, int, int r, Tile<Q3_K>& out, Ahead<Q3_K>& ahead) {
-    __m256i third[8];
-    columns32(rows, 0, third);
-#pragma GCC unroll 2
-    for (int h = 0; h < 2; ++h) {
-      ahead.step();
-      __m256i bytes[8];
-      columns32(rows, 32 + 32 * h, bytes);
-#pragma GCC unroll 4
-      for (int q = 0; q < 4; ++q) {
-#pragma GCC unroll 8
-        for (int d = 0; d < 8; ++d) {
-          const __m256i top = mask(shift_left(third[d], 2 - (4 * h + q)), 4);
-          out.codes[4 * h + q][0][d][r] = _mm256_or_si256(two_bits(bytes[d], q), top);
-        }
-      }
-    }
+  static FATHOM_INLINE void terms(const Rows& rows, int, int r, Tile<Q3_K>& out) {
     __m256i tail[4];  // 4 bytes of codes, then the factors: two times 4 bytes of nibbles, 4 bytes of upper bits
     columns16(rows, 92, tail);
 #pragma GCC unroll 4
@@ -198,26 +169,48 @@ struct Q3_K : Traits {
     }
     set_scale(halves(rows, 108), r, out);
   }
+  template <typename Emit>
+  static FATHOM_INLINE void codes(const Rows& rows, int b, Emit&& emit) {
+    const __m128i by = _mm_cvtsi32_si128(b);
+#pragma GCC unroll 2
+    for (int p = 0; p < 2; ++p) {
+      __m256i bytes[4], third[4];
+      columns16(rows, 32 + 8 * b + 16 * p, bytes);
+      columns16(rows, 16 * p, third);
+#pragma GCC unroll 4
+      for (int c = 0; c < 4; ++c) {
+        const __m256i bits = _mm256_srl_epi16(third[c], by);  // of blocks b to b + 3 lowest
+#pragma GCC unroll 4
+        for (int q = 0; q < 4; ++q) {
+          emit(q, 4 * p + c, _mm256_or_si256(two_bits(bytes[c], q), mask(shift_left(bits, 2 - q), 4)));
+        }
+      }
+    }
+  }
 };
 
 struct IQ4_XS : Traits {
-  static constexpr int kValues = 256, kBytes = 136, kPlanes = 2, kBias = 128;
-  static FATHOM_INLINE void decode(const Rows& rows, int, int r, Tile<IQ4_XS>& out, Ahead<IQ4_XS>& ahead) {
+  static constexpr int kValues = 256, kBytes = 136;
+  static constexpr bool kSigned = true;
+  static FATHOM_INLINE void terms(const Rows& rows, int, int r, Tile<IQ4_XS>& out) {
     const __m256i low = words32(rows, 4), high = _mm256_srli_epi32(words32(rows, 0), 16);
     const __m256 d = halves(rows, 0);
+#pragma GCC unroll 8
     for (int b = 0; b < kGroupBlocks; ++b) {
-      ahead.step();
-      __m256i bytes[4];
-      columns16(rows, 8 + 16 * b, bytes);
-#pragma GCC unroll 4
-      for (int c = 0; c < 4; ++c) {
-        set_iq4(out, b, c, r, low_nibbles(bytes[c]));
-        set_iq4(out, b, 4 + c, r, high_nibbles(bytes[c]));
-      }
-      const __m256i nibble = _mm256_and_si256(_mm256_srlv_epi32(low, _mm256_set1_epi32(4 * b)), _mm256_set1_epi32(15));
-      const __m256i top = _mm256_and_si256(_mm256_srlv_epi32(high, _mm256_set1_epi32(2 * b)), _mm256_set1_epi32(3));
+      const __m256i nibble = _mm256_and_si256(_mm256_srli_epi32(low, 4 * b), _mm256_set1_epi32(15));
+      const __m256i top = _mm256_and_si256(_mm256_srli_epi32(high, 2 * b), _mm256_set1_epi32(3));
       const __m256i factor = _mm256_sub_epi32(_mm256_or_si256(nibble, _mm256_slli_epi32(top, 4)), _mm256_set1_epi32(32));
       out.scale[b][r] = _mm256_mul_ps(d, _mm256_cvtepi32_ps(factor));
+    }
+  }
+  template <typename Emit>
+  static FATHOM_INLINE void codes(const Rows& rows, int b, Emit&& emit) {
+    __m256i bytes[4];
+    columns16(rows, 8 + 16 * b, bytes);
+#pragma GCC unroll 4
+    for (int c = 0; c < 4; ++c) {
+      emit(0, c, look_up(iq4_levels(), low_nibbles(bytes[c])));
+      emit(0, 4 + c, look_up(iq4_levels(), high_nibbles(bytes[c])));
     }
   }
 };

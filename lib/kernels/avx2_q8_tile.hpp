@@ -20,20 +20,22 @@ constexpr int kGroupBlocks = 8;  // a group: a super-block, or eight blocks of 3
 constexpr int kGroupValues = kBlockValues * kGroupBlocks;
 constexpr int kTileRows = 16;  // rows of weights worked on at once, as two registers of 8
 
-// What a format's product needs; formats override what differs.
+// What a format's product needs; formats override what differs. Besides, a format F has
+//   F::terms(rows, blocks, r, tile)   sets all of half r of a tile but its codes, for 8 rows;
+//   F::codes(rows, b, emit)           calls emit(j, d, codes) for columns 4d to 4d + 3 of blocks b + j, j < kStep, of 8 rows.
 struct Traits {
-  static constexpr int kPlanes = 1;   // 2: codes of 8 bits as low and high nibbles
-  static constexpr int kRun = 8;      // products of pairs that are added in 16 bits: 127 * 2 * run * largest code < 2^15
-  static constexpr int kBias = 0;     // codes are this much larger than the values they stand for
-  static constexpr int kSteps = 8;    // how often decode() lets Ahead go on
-  static constexpr bool kMin = false;        // values have an offset: one a block, or with factors one for 16 columns
-  static constexpr bool kFactors = false;    // each 16 columns have an integer factor
+  static constexpr int kStep = 1;          // blocks that are decoded together
+  static constexpr bool kSigned = false;   // codes are signed bytes; a tile keeps them 128 too large, as two planes of nibbles
+  static constexpr int kRun = 8;           // else: products of pairs added in 16 bits, 127 * 2 * run * largest code < 2^15
+  static constexpr int kBias = 0;          // else: codes are this much larger than the values they stand for
+  static constexpr bool kMin = false;      // values have an offset: one a block, or with factors one for 16 columns
+  static constexpr bool kFactors = false;  // each 16 columns have an integer factor
 };
 
 // A group of 16 rows. Lane 8 * r + l of every pair of registers is row 8 * r + l.
 template <typename F>
 struct Tile {
-  __m256i codes[kGroupBlocks][F::kPlanes][8][2];  // [block][plane][4 columns]: 4 codes a row, unsigned
+  __m256i codes[kGroupBlocks][F::kSigned ? 2 : 1][8][2];  // [block][plane][4 columns]: 4 codes a row, unsigned
   __m256 scale[kGroupBlocks][2];
   __m256 min[F::kMin ? kGroupBlocks : 1][2];           // times the sum of the block's activations; with factors only [0]
   __m256i factors[F::kFactors ? 2 * kGroupBlocks : 1][2];  // of 16 columns: i16 twice a row
@@ -54,7 +56,8 @@ struct Rows {
 template <typename F>
 struct Ahead {
   static constexpr int kTileBytes = kTileRows * (kGroupValues / F::kValues) * F::kBytes;
-  static constexpr int kLines = (kTileBytes / 64 + 2 * F::kSteps - 1) / (2 * F::kSteps);
+  static constexpr int kSteps = 2 * kGroupBlocks / F::kStep;  // in a tile
+  static constexpr int kLines = (kTileBytes / 64 + kSteps - 1) / kSteps;
   const char* at;
   const char* end;
 
@@ -128,20 +131,8 @@ FATHOM_INLINE __m256i look_up(__m128i levels, __m256i nibbles) {
   return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(levels), nibbles);
 }
 
-// Codes of all 8 bits, 128 too large so that they are unsigned, as two nibbles.
-template <typename F>
-FATHOM_INLINE void set_bytes(Tile<F>& tile, int block, int d, int r, __m256i biased) {
-  tile.codes[block][0][d][r] = low_nibbles(biased);
-  tile.codes[block][1][d][r] = high_nibbles(biased);
-}
-
-// The levels of IQ4 as such codes.
-template <typename F>
-FATHOM_INLINE void set_iq4(Tile<F>& tile, int block, int d, int r, __m256i nibbles) {
-  const __m128i levels = _mm_setr_epi8(1, 24, 45, 63, 79, 93, 106, 118, -127, -115, -103, -90, -75, -59, -39, -15);
-  const __m128i low = _mm_set1_epi8(15);
-  tile.codes[block][0][d][r] = look_up(_mm_and_si128(levels, low), nibbles);
-  tile.codes[block][1][d][r] = look_up(_mm_and_si128(_mm_srli_epi16(levels, 4), low), nibbles);
+FATHOM_INLINE __m128i iq4_levels() {
+  return _mm_setr_epi8(-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113);
 }
 
 }  // namespace
