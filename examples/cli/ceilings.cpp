@@ -102,6 +102,27 @@ Rate measure_dots(const DotLoop& loop, int threads) {
   return summarise(std::move(rates));
 }
 
+}  // namespace
+
+Rate measure_cached_reading() {
+  alignas(64) static std::byte data[16384];
+  const ReadLoop loop = read_loops().one_stream;
+  std::vector<double> rates;
+  for (int i = 0; i < kDotRepetitions; ++i) {
+    constexpr int kRounds = 2000;
+    const double seconds = seconds_together(1, [&](int) {
+      for (int round = 0; round < kRounds; ++round) {
+        const std::uint64_t sum = loop(data, sizeof data);
+        asm volatile("" : : "r"(sum) : "memory");
+      }
+    });
+    rates.push_back(static_cast<double>(kRounds * sizeof data) / seconds * 1e-9);
+  }
+  return summarise(std::move(rates));
+}
+
+namespace {
+
 Ceilings measure(const Buffer& buffer, int threads) {
   Ceilings found;
   found.threads = threads;

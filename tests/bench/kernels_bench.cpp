@@ -1,15 +1,14 @@
-// How fast each table multiplies each format: bytes of weights read a second, and products a second.
-// The weights are many matrices in turn, more than any cache holds, as in a model: with few rows memory sets the pace.
-// Run: bench_kernels --benchmark_filter='avx2/Q4_K/m:1$'
-#include <benchmark/benchmark.h>
-
+// How fast each table multiplies each format, and what attention and the other back ends take of it: rows added up (accumulate)
+// and decoded. The weights are many matrices in turn, more than most caches hold, as in a model: with few rows memory sets the pace.
+// Run: bench_kernels --benchmark_filter='avx2/Q4_K_q8/m:1$'
 #include <string>
 #include <vector>
 
+#include "bench/kernel_limits.hpp"
 #include "unit/kernels/sample_matrix.hpp"
 #include "unit/kernels/tables.hpp"
 
-namespace fathom {
+namespace fathom::bench {
 namespace {
 
 constexpr std::int64_t kCols = 4096, kRows = 256;  // one call, a task's share
@@ -61,11 +60,7 @@ const Weights& weights_of(StorageFormat format) {
   return weights.front();
 }
 
-void report(benchmark::State& state, std::int64_t matrix_bytes, std::int64_t m) {
-  state.SetBytesProcessed(state.iterations() * matrix_bytes);
-  state.counters["GOP/s"] =
-      benchmark::Counter(2.0 * double(kRows * kCols * m) * double(state.iterations()) / 1e9, benchmark::Counter::kIsRate);
-}
+double operations(std::int64_t m) { return 2.0 * double(kRows * kCols * m); }
 
 void multiply_f32(benchmark::State& state, const kernels::KernelTable& table, StorageFormat format, std::int64_t m) {
   const Weights& weights = weights_of(format);
@@ -73,11 +68,42 @@ void multiply_f32(benchmark::State& state, const kernels::KernelTable& table, St
   const test::Exact<float> x = test::random_floats(std::size_t(m * kCols), rng);
   std::vector<float> y(std::size_t(m * kRows));
   std::int64_t i = 0;
+  const WorkClock clock;
   for (auto _ : state) {
     table.matmul_f32[int(format)](weights.matrix(format, i++), 0, kRows, x.get(), kCols, m, y.data(), kRows);
     benchmark::ClobberMemory();
   }
-  report(state, weights.matrix_bytes, m);
+  report(state, clock, {.memory_bytes = double(weights.matrix_bytes), .f32_operations = operations(m)});
+}
+
+// The other way through: what attention does with its weights and the values in the cache.
+void accumulate(benchmark::State& state, const kernels::KernelTable& table, StorageFormat format, std::int64_t m) {
+  const Weights& weights = weights_of(format);
+  Rng rng(2);
+  const test::Exact<float> x = test::random_floats(std::size_t(m * kRows), rng);
+  std::vector<float> y(std::size_t(m * kCols));
+  std::int64_t i = 0;
+  const WorkClock clock;
+  for (auto _ : state) {
+    table.accumulate_rows[int(format)](weights.matrix(format, i++), 0, kRows, x.get(), kRows, m, y.data(), kCols);
+    benchmark::ClobberMemory();
+  }
+  report(state, clock, {.memory_bytes = double(weights.matrix_bytes), .f32_operations = operations(m)});
+}
+
+void decode(benchmark::State& state, const kernels::KernelTable& table, StorageFormat format) {
+  const Weights& weights = weights_of(format);
+  std::vector<float> out(kCols);
+  std::int64_t i = 0;
+  const WorkClock clock;
+  for (auto _ : state) {
+    const kernels::WeightRows matrix = weights.matrix(format, i++);
+    for (std::int64_t row = 0; row < kRows; ++row) {
+      table.decode_row[int(format)](matrix, row, 0, kCols, out.data());
+      benchmark::ClobberMemory();
+    }
+  }
+  report(state, clock, {.memory_bytes = double(weights.matrix_bytes), .cached_bytes = 4.0 * double(kRows * kCols)});
 }
 
 void multiply_q8(benchmark::State& state, const kernels::KernelTable& table, StorageFormat format, std::int64_t m) {
@@ -86,24 +112,35 @@ void multiply_q8(benchmark::State& state, const kernels::KernelTable& table, Sto
   const test::SampleQuantised x(test::random_floats(std::size_t(m * kCols), rng), m, kCols);
   std::vector<float> y(std::size_t(m * kRows));
   std::int64_t i = 0;
+  const WorkClock clock;
   for (auto _ : state) {
     table.matmul_q8[int(format)](weights.matrix(format, i++), 0, kRows, x.view(), m, y.data(), kRows);
     benchmark::ClobberMemory();
   }
-  report(state, weights.matrix_bytes, m);
+  report(state, clock, {.memory_bytes = double(weights.matrix_bytes), .int8_operations = operations(m)});
 }
 
-void register_all() {
+}  // namespace
+
+void register_products() {
   using enum StorageFormat;
   for (const StorageFormat format :
        {f32, f16, bf16, f8_e4m3, f4_e2m1, q4_0, q4_1, q5_0, q5_1, q8_0, q2_k, q3_k, q4_k, q5_k, q6_k, iq4_nl, iq4_xs, mxfp4}) {
     for (const kernels::KernelTable* table : test::runnable_tables()) {
+      const std::string name = std::string(table->name) + "/" + std::string(storage_layout(format).name);
+      if (table->decode_row[int(format)]) {
+        benchmark::RegisterBenchmark((name + "_decode").c_str(),
+                                     [=](benchmark::State& state) { decode(state, *table, format); });
+      }
       for (const std::int64_t m : {1, 4, 16}) {
-        const std::string name = std::string(table->name) + "/" + std::string(storage_layout(format).name);
         const std::string rows = "/m:" + std::to_string(m);
         if (table->matmul_f32[int(format)]) {
           benchmark::RegisterBenchmark((name + "_f32" + rows).c_str(),
                                        [=](benchmark::State& state) { multiply_f32(state, *table, format, m); });
+        }
+        if (table->accumulate_rows[int(format)]) {
+          benchmark::RegisterBenchmark((name + "_accumulate" + rows).c_str(),
+                                       [=](benchmark::State& state) { accumulate(state, *table, format, m); });
         }
         if (table->matmul_q8[int(format)]) {
           benchmark::RegisterBenchmark((name + "_q8" + rows).c_str(),
@@ -114,11 +151,4 @@ void register_all() {
   }
 }
 
-}  // namespace
-}  // namespace fathom
-
-int main(int argc, char** argv) {
-  benchmark::Initialize(&argc, argv);
-  fathom::register_all();
-  benchmark::RunSpecifiedBenchmarks();
-}
+}  // namespace fathom::bench
