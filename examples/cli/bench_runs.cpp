@@ -121,15 +121,16 @@ FilledContexts::FilledContexts(const Model& model, const BenchSettings& settings
   if (files_.empty()) return;
   Session session(model, session_options(settings));
   std::int64_t filled = 0;
-  for (auto& [depth, file] : files_) {  // ascending
-    session.append(random_tokens(settings.seed, 0, filled, depth - filled, model.info().vocab_size));
+  for (auto& entry : files_) {  // ascending
+    session.append(random_tokens(settings.seed, 0, filled, entry.first - filled, model.info().vocab_size));
     session.step({.max_new_tokens = 0});
-    filled = depth;
-    file.reset(std::tmpfile());
+    filled = entry.first;
+    std::FILE* file = std::tmpfile();
     if (!file) throw std::runtime_error("there is no room for temporary files");
+    entry.second.reset(file);
     session.save([&](std::span<const std::byte> bytes) {
-      if (std::fwrite(bytes.data(), 1, bytes.size(), file.get()) != bytes.size()) {
-        throw std::runtime_error("a context of " + std::to_string(depth) + " tokens does not fit into a temporary file");
+      if (std::fwrite(bytes.data(), 1, bytes.size(), file) != bytes.size()) {
+        throw std::runtime_error("a context of " + std::to_string(filled) + " tokens does not fit into a temporary file");
       }
     });
   }
