@@ -44,11 +44,13 @@ _Static_assert(offsetof(fathom_runtime_info, threads) == 4, "fathom_runtime_info
 _Static_assert(offsetof(fathom_runtime_info, isa) == 8, "fathom_runtime_info.isa");
 _Static_assert(offsetof(fathom_runtime_info, resident_bytes) == 16, "fathom_runtime_info.resident_bytes");
 _Static_assert(offsetof(fathom_runtime_info, peak_resident_bytes) == 24, "fathom_runtime_info.peak_resident_bytes");
-_Static_assert(sizeof(fathom_model_options) == 24, "fathom_model_options");
+_Static_assert(sizeof(fathom_model_options) == 32, "fathom_model_options");
 _Static_assert(offsetof(fathom_model_options, struct_size) == 0, "fathom_model_options.struct_size");
 _Static_assert(offsetof(fathom_model_options, verify) == 4, "fathom_model_options.verify");
 _Static_assert(offsetof(fathom_model_options, progress) == 8, "fathom_model_options.progress");
 _Static_assert(offsetof(fathom_model_options, progress_user) == 16, "fathom_model_options.progress_user");
+_Static_assert(offsetof(fathom_model_options, lazy) == 24, "fathom_model_options.lazy");
+_Static_assert(offsetof(fathom_model_options, reserved) == 28, "fathom_model_options.reserved");
 _Static_assert(sizeof(fathom_memory_file) == 32, "fathom_memory_file");
 _Static_assert(offsetof(fathom_memory_file, name) == 0, "fathom_memory_file.name");
 _Static_assert(offsetof(fathom_memory_file, name_size) == 8, "fathom_memory_file.name_size");

@@ -91,6 +91,8 @@ namespace Fathom
         public uint verify;
         public IntPtr progress;
         public IntPtr progress_user;
+        public uint lazy;
+        public uint reserved;
     }
 
     [StructLayout(LayoutKind.Sequential)]

@@ -193,6 +193,9 @@ typedef struct fathom_model_options {
   uint32_t verify; /* 1: read every weight once, refuse the checkpoint when one is not a finite number */
   fathom_progress progress;
   void* progress_user;
+  uint32_t lazy; /* 1: mapped weights come into memory as they are first used, so that opening takes no time and the first
+                  * tokens do; 0: they are read before this returns, unless they are larger than the machine's memory */
+  uint32_t reserved;
 } fathom_model_options;
 
 /* `path`: a Hugging Face folder or a .gguf file; of a series, the first. */

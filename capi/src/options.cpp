@@ -25,6 +25,8 @@ fathom::ModelOptions read_model_options(const fathom_model_options* options) {
   const auto given = read_options(options, "fathom_model_options");
   fathom::ModelOptions wanted;
   wanted.verify = read_flag(given.verify, "fathom_model_options.verify");
+  wanted.lazy = read_flag(given.lazy, "fathom_model_options.lazy");
+  require_reserved(given.reserved, "fathom_model_options.reserved");
   wanted.progress = adapt(given.progress, given.progress_user);
   return wanted;
 }

@@ -26,6 +26,9 @@ struct ModelOptions {
   std::function<bool(double done, std::string_view what)> progress;
   // Read every weight once and refuse the checkpoint when one is NaN or infinite (Error{corrupt_file} naming the tensor).
   bool verify = false;
+  // Let mapped weights come into memory as they are first used: opening takes no time then, the first tokens do. Otherwise they
+  // are read before open returns, unless they are larger than the machine's memory.
+  bool lazy = false;
 };
 
 struct ModelInfo {

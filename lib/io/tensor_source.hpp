@@ -43,6 +43,8 @@ class TensorSource {
   // Reads the files that cannot be mapped into memory of their own. Throws as File and Buffer do.
   void read_unmapped(Allocator& allocator);
   bool is_mapped(std::uint32_t part) const noexcept { return !maps_[part].empty(); }
+  // The file where it is mapped or was read to.
+  std::span<const std::byte> mapped(std::uint32_t part) const noexcept { return maps_[part]; }
 
   // The tensor's bytes, mapped or read; they live as long as this object. Throws Error{io_error} when they are neither.
   std::span<const std::byte> bytes(const TensorInfo& tensor) const;

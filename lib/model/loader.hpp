@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "backend/gemm_backend.hpp"
+#include "base/task_system.hpp"
 #include "io/open.hpp"
 #include "model/families.hpp"
 #include "model/weights.hpp"
@@ -15,6 +16,7 @@ namespace fathom::model {
 struct LoadOptions {
   std::function<bool(double done, std::string_view what)> progress;  // returning false cancels
   bool verify = false;                                               // refuse NaN and infinity
+  TaskSystem* bring_in = nullptr;                                    // where given, it brings mapped weights into memory
   std::int64_t max_rows = 512;                                       // of activations, for the back ends
 };
 

@@ -1,6 +1,7 @@
 #include "model/open_model.hpp"
 
 #include "base/error.hpp"
+#include "model/bring_in_weights.hpp"
 #include "model/checkpoint_texts.hpp"
 #include "model/families.hpp"
 #include "nn/rope.hpp"
@@ -13,6 +14,8 @@ Config read_config(const io::Checkpoint& checkpoint, const Family& family) {
   validate(config, checkpoint.path);
   return config;
 }
+
+constexpr double kLayoutShare = 0.1;  // of the progress reported
 
 std::int64_t count_parameters(const io::TensorSource& tensors) {
   std::int64_t values = 0;
@@ -34,7 +37,14 @@ OpenedModel open_model(const std::string& path, FileSystem& files, std::shared_p
   auto network = std::make_shared<Network>();
   network->config = read_config(opened.checkpoint, family);
   const Backends backends{engine->native.get(), engine->onednn.get()};
-  network->weights = load_weights(opened.checkpoint, family, network->config, backends, allocator, options);
+  // Faults are found before gigabytes are read.
+  LoadOptions laying_out = options, reading = options;
+  if (options.bring_in && options.progress) {
+    laying_out.progress = [&](double done, std::string_view what) { return options.progress(kLayoutShare * done, what); };
+    reading.progress = [&](double done, std::string_view what) { return options.progress(kLayoutShare + (1.0 - kLayoutShare) * done, what); };
+  }
+  network->weights = load_weights(opened.checkpoint, family, network->config, backends, allocator, laying_out);
+  if (options.bring_in) bring_in_weights(*network->weights.stored, *options.bring_in, reading.progress);
   network->rope_frequencies = nn::rope_frequencies(network->config.rope);
   network->body = plan_body(network->config);
   network->head = plan_head();

@@ -13,6 +13,7 @@
 #include <system_error>
 
 #include "base/error.hpp"
+#include "platform/memory_policy.hpp"
 
 namespace fathom {
 namespace {
@@ -73,6 +74,7 @@ class OsFile final : public File {
     if (map_.empty() && size_ > 0 && size_ <= std::numeric_limits<std::size_t>::max()) {
       void* const memory = ::mmap(nullptr, std::size_t(size_), PROT_READ, MAP_SHARED, descriptor_.get(), 0);
       if (memory != MAP_FAILED) map_ = {static_cast<const std::byte*>(memory), std::size_t(size_)};
+      prefer_large_pages(map_);
     }
     return map_;
   }

@@ -62,6 +62,7 @@ std::shared_ptr<Model::Impl> open_impl(const std::shared_ptr<Runtime::Impl>& hos
   model::LoadOptions load;
   load.progress = options.progress;
   load.verify = options.verify;
+  if (!options.lazy) load.bring_in = host->tasks;
   load.max_rows = kMaxChunkRows;
   model::OpenedModel opened = model::open_model(path, files, host->engine, *host->allocator, load);
 

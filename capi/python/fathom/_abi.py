@@ -124,6 +124,8 @@ class fathom_model_options(Structure):
         ("verify", c_uint32),
         ("progress", fathom_progress),
         ("progress_user", c_void_p),
+        ("lazy", c_uint32),
+        ("reserved", c_uint32),
     ]
 
 

@@ -48,12 +48,14 @@ class Model(Handle):
     _release = "fathom_model_release"
 
     def __init__(self, path: str, runtime: Optional[Runtime] = None,
-                 progress: Optional[Callable[[float, str], Optional[bool]]] = None, verify: bool = False) -> None:
-        """`progress(done, what)` may return False to stop. `verify` reads every weight once and refuses NaN."""
+                 progress: Optional[Callable[[float, str], Optional[bool]]] = None, verify: bool = False,
+                 lazy: bool = False) -> None:
+        """`progress(done, what)` may return False to stop. `verify` reads every weight once and refuses NaN. `lazy` lets weights
+        come into memory as they are first used, instead of before this returns."""
         super().__init__()
         self._runtime = runtime or Runtime()
         name = path.encode()
-        self._open(progress, verify,
+        self._open(progress, verify, lazy,
                    lambda given: library.fathom_model_open(self._runtime._handle, name, len(name), given, byref(self._address)))
 
     @classmethod
@@ -70,12 +72,12 @@ class Model(Handle):
             entry.name, entry.name_size = names[-1], len(names[-1])
             entry.data = ctypes.cast(ctypes.c_char_p(data), ctypes.c_void_p)
             entry.data_size = len(data)
-        model._open(None, verify, lambda given: library.fathom_model_open_memory(
+        model._open(None, verify, False, lambda given: library.fathom_model_open_memory(
             model._runtime._handle, table, len(model._files), given, byref(model._address)))
         return model
 
-    def _open(self, progress: Any, verify: bool, call: Any) -> None:
-        wanted = options(_abi.fathom_model_options, verify=int(verify))
+    def _open(self, progress: Any, verify: bool, lazy: bool, call: Any) -> None:
+        wanted = options(_abi.fathom_model_options, verify=int(verify), lazy=int(lazy))
         raised: List[BaseException] = []
         if progress is not None:
             def report(_: Any, done: float, what: int) -> int:

@@ -1,0 +1,55 @@
+#include "platform/memory_policy.hpp"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+namespace fathom {
+namespace {
+
+#if defined(__linux__)
+constexpr int kPopulateRead = 22;  // MADV_POPULATE_READ of Linux 5.14, which older C libraries do not name
+#endif
+
+// The whole pages around a range: advice is given on pages.
+struct Pages {
+  explicit Pages(std::span<const std::byte> range) {
+    const auto size = std::uintptr_t(::sysconf(_SC_PAGESIZE)), first = reinterpret_cast<std::uintptr_t>(range.data());
+    begin = first / size * size;
+    bytes = first + range.size() - begin;
+  }
+  void* data() const { return reinterpret_cast<void*>(begin); }
+
+  std::uintptr_t begin;
+  std::size_t bytes;
+};
+
+}  // namespace
+
+void prefer_large_pages([[maybe_unused]] std::span<const std::byte> mapped) noexcept {
+#if defined(MADV_HUGEPAGE)
+  if (mapped.empty()) return;
+  const Pages pages(mapped);
+  ::madvise(pages.data(), pages.bytes, MADV_HUGEPAGE);
+#endif
+}
+
+bool bring_in([[maybe_unused]] std::span<const std::byte> mapped) noexcept {
+#if defined(__linux__)
+  if (mapped.empty()) return true;
+  const Pages pages(mapped);
+  return ::madvise(pages.data(), pages.bytes, kPopulateRead) == 0;
+#else
+  return false;
+#endif
+}
+
+std::int64_t physical_memory_bytes() noexcept {
+#if defined(_SC_PHYS_PAGES)
+  const long pages = ::sysconf(_SC_PHYS_PAGES);
+  return pages > 0 ? std::int64_t{pages} * ::sysconf(_SC_PAGESIZE) : 0;
+#else
+  return 0;
+#endif
+}
+
+}  // namespace fathom

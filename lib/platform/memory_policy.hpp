@@ -1,0 +1,20 @@
+// What the system is asked about the memory that weights lie in. All of it is a wish: where it is not granted, nothing is lost
+// but time.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace fathom {
+
+// Asks for large pages, when the pages come in: reading weights then misses the address translation 512 times less often.
+void prefer_large_pages(std::span<const std::byte> mapped) noexcept;
+
+// Brings the pages in now, reading files where they are not in memory yet. False where the system cannot, or met an error.
+bool bring_in(std::span<const std::byte> mapped) noexcept;
+
+// 0 where the system does not tell.
+std::int64_t physical_memory_bytes() noexcept;
+
+}  // namespace fathom
