@@ -19,7 +19,10 @@ namespace {
 
 constexpr int kActivations = 4;  // rows of activations that share a load of codes
 constexpr int kTotals = 128;     // rows of activations a pass over a tile: 8 KB of totals
-constexpr int kDirectRows = 3; // up to so many rows of activations, codes do not go through memory
+
+// Up to so many rows of activations, codes do not go through memory. Measured: with signed codes 4 rows gain, with others not.
+template <typename F>
+constexpr int kDirectRows = F::kSigned ? 4 : 3;
 
 using Totals = float[kTileRows];
 
@@ -30,15 +33,13 @@ struct Terms {
   alignas(32) float scales[kGroupBlocks];
 };
 
-constexpr int kByteBias = 128;  // of signed codes, in a tile
-
 // All ones in the first `blocks` lanes.
 FATHOM_INLINE __m256i first_lanes(int blocks) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(blocks), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
 
 // Of the group at x.
-template <typename F, int bias>
+template <typename F>
 FATHOM_INLINE void prepare(const QuantisedRows& x, int64_t row, int blocks, Terms& out) {
   const __m256i lanes = first_lanes(blocks);
   const __m256i sums = _mm256_maskload_epi32(reinterpret_cast<const int*>(x.sums + row * x.cols / 16), lanes);  // two i16 a block
@@ -46,10 +47,10 @@ FATHOM_INLINE void prepare(const QuantisedRows& x, int64_t row, int blocks, Term
   _mm256_store_ps(out.scales, scales);
   __m256i* start = reinterpret_cast<__m256i*>(out.start);
   if constexpr (F::kFactors) {
-    if constexpr (bias) _mm256_store_si256(start, _mm256_mullo_epi16(sums, _mm256_set1_epi16(-bias / 2)));
+    if constexpr (F::kBias) _mm256_store_si256(start, _mm256_mullo_epi16(sums, _mm256_set1_epi16(-F::kBias / 2)));
     if constexpr (F::kMin) _mm256_store_si256(reinterpret_cast<__m256i*>(out.sums), sums);
   } else {
-    if constexpr (bias) _mm256_store_si256(start, _mm256_madd_epi16(sums, _mm256_set1_epi16(-bias)));
+    if constexpr (F::kBias) _mm256_store_si256(start, _mm256_madd_epi16(sums, _mm256_set1_epi16(-F::kBias)));
     if constexpr (F::kMin) {
       const __m256 whole = _mm256_cvtepi32_ps(_mm256_madd_epi16(sums, _mm256_set1_epi16(1)));
       _mm256_store_ps(out.sums, _mm256_mul_ps(scales, whole));
@@ -58,9 +59,9 @@ FATHOM_INLINE void prepare(const QuantisedRows& x, int64_t row, int blocks, Term
 }
 
 // What the integer sums of block b begin with.
-template <typename F, int bias>
+template <typename F>
 FATHOM_INLINE __m256i start_of(const Tile<F>& w, int b, int r, const Terms& terms) {
-  if constexpr (!bias) return _mm256_setzero_si256();
+  if constexpr (!F::kBias) return _mm256_setzero_si256();
   const __m256i start = _mm256_set1_epi32(terms.start[b]);
   return F::kFactors ? _mm256_madd_epi16(w.sum_factors[b][r], start) : start;
 }
@@ -84,13 +85,30 @@ FATHOM_INLINE __m256i broadcast(const int8_t* x) {
   return _mm256_set1_epi32(load_as<int32_t>(reinterpret_cast<const uint8_t*>(x)));
 }
 
+// Multiplies the codes of columns 4d to 4d + 3 of block b. Products of pairs are added in `pairs` until a run is over. Signed
+// codes give their sign to the activations, as the instruction wants one side unsigned; their products fill the 16 bits.
+template <typename F>
+FATHOM_INLINE void add_products(const Tile<F>& w, int b, int d, int r, __m256i codes, __m256i x, __m256i& pairs, __m256i& dots) {
+  const __m256i one = _mm256_set1_epi16(1);
+  if constexpr (F::kSigned) {
+    const __m256i products = _mm256_maddubs_epi16(_mm256_abs_epi8(codes), _mm256_sign_epi8(x, codes));
+    dots = _mm256_add_epi32(dots, _mm256_madd_epi16(products, one));
+  } else {
+    const __m256i products = _mm256_maddubs_epi16(codes, x);
+    pairs = d % F::kRun ? _mm256_add_epi16(pairs, products) : products;
+    if (d % F::kRun == F::kRun - 1) {
+      dots = _mm256_add_epi32(dots, _mm256_madd_epi16(pairs, F::kFactors ? w.factors[2 * b + d / 4][r] : one));
+    }
+  }
+}
+
 // ---- Few rows of activations: codes are multiplied as they are decoded.
 
 // Adds `blocks` blocks of 8 rows of weights, half r of a tile, times m rows of activations.
 template <typename F, int m>
 FATHOM_INLINE void multiply_direct(const Rows& rows, const Tile<F>& w, int r, int blocks, const QuantisedRows& x,
                                    const Terms* terms, Ahead<F>& ahead, Totals* totals) {
-  constexpr int kStep = F::kStep, kRuns = 8 / F::kRun, kBias = F::kSigned ? 0 : F::kBias;
+  constexpr int kStep = F::kStep, kRuns = 8 / F::kRun;
   __m256 sum[m];
 #pragma GCC unroll 4
   for (int i = 0; i < m; ++i) sum[i] = _mm256_load_ps(totals[i] + 8 * r);
@@ -100,26 +118,14 @@ FATHOM_INLINE void multiply_direct(const Rows& rows, const Tile<F>& w, int r, in
 #pragma GCC unroll 4
     for (int j = 0; j < kStep; ++j) {
 #pragma GCC unroll 4
-      for (int i = 0; i < m; ++i) dots[j][i] = start_of<F, kBias>(w, b + j, r, terms[i]);
+      for (int i = 0; i < m; ++i) dots[j][i] = start_of(w, b + j, r, terms[i]);
     }
     const int8_t* values = x.values + kBlockValues * b;
     F::codes(rows, b, [&](int j, int d, __m256i codes) __attribute__((always_inline)) {
-      const int run = d / F::kRun;
 #pragma GCC unroll 4
       for (int i = 0; i < m; ++i) {
         const __m256i four = broadcast(values + i * x.cols + kBlockValues * j + 4 * d);
-        const __m256i one = _mm256_set1_epi16(1);
-        if constexpr (F::kSigned) {
-          const __m256i products = _mm256_maddubs_epi16(_mm256_abs_epi8(codes), _mm256_sign_epi8(four, codes));
-          dots[j][i] = _mm256_add_epi32(dots[j][i], _mm256_madd_epi16(products, one));
-        } else {
-          const __m256i products = _mm256_maddubs_epi16(codes, four);
-          pairs[j][run][i] = d % F::kRun ? _mm256_add_epi16(pairs[j][run][i], products) : products;
-          if (d % F::kRun == F::kRun - 1) {
-            const __m256i factor = F::kFactors ? w.factors[2 * (b + j) + d / 4][r] : one;
-            dots[j][i] = _mm256_add_epi32(dots[j][i], _mm256_madd_epi16(pairs[j][run][i], factor));
-          }
-        }
+        add_products<F>(w, b + j, d, r, codes, four, pairs[j][d / F::kRun][i], dots[j][i]);
       }
     });
 #pragma GCC unroll 4
@@ -137,7 +143,7 @@ void add_group_direct(const uint8_t* const* rows, int64_t at, int blocks, const 
                       Totals* totals) {
   Terms terms[m];
 #pragma GCC unroll 4
-  for (int i = 0; i < m; ++i) prepare<F, F::kSigned ? 0 : F::kBias>(x, i, blocks, terms[i]);
+  for (int i = 0; i < m; ++i) prepare<F>(x, i, blocks, terms[i]);
   for (int r = 0; r < 2; ++r) {
     const Rows half{rows + 8 * r, at};
     F::terms(half, blocks, r, tile);
@@ -155,13 +161,7 @@ void decode(const uint8_t* const* rows, int64_t at, int blocks, Ahead<F>& ahead,
     for (int b = 0; b < blocks; b += F::kStep) {
       ahead.step();
       F::codes(half, b, [&](int j, int d, __m256i codes) __attribute__((always_inline)) {
-        if constexpr (F::kSigned) {
-          const __m256i biased = _mm256_xor_si256(codes, _mm256_set1_epi8(-kByteBias));
-          tile.codes[b + j][0][d][r] = low_nibbles(biased);
-          tile.codes[b + j][1][d][r] = high_nibbles(biased);
-        } else {
-          tile.codes[b + j][0][d][r] = codes;
-        }
+        tile.codes[b + j][d][r] = codes;
       });
     }
   }
@@ -171,31 +171,20 @@ void decode(const uint8_t* const* rows, int64_t at, int blocks, Ahead<F>& ahead,
 template <typename F, int m>
 FATHOM_INLINE void block_dots(const Tile<F>& w, int b, const int8_t* x, int64_t x_stride, const Terms* terms,
                               __m256i (&dots)[m][2]) {
-  constexpr int kBias = F::kSigned ? kByteBias : F::kBias;
 #pragma GCC unroll 4
   for (int i = 0; i < m; ++i) {
 #pragma GCC unroll 2
-    for (int r = 0; r < 2; ++r) dots[i][r] = start_of<F, kBias>(w, b, r, terms[i]);
+    for (int r = 0; r < 2; ++r) dots[i][r] = start_of(w, b, r, terms[i]);
   }
-#pragma GCC unroll 2
-  for (int plane = 0; plane < 1 + F::kSigned; ++plane) {
-    __m256i pairs[m][2];
+  __m256i pairs[m][2];
 #pragma GCC unroll 8
-    for (int d = 0; d < 8; ++d) {
-      const __m256i low = w.codes[b][plane][d][0], high = w.codes[b][plane][d][1];
+  for (int d = 0; d < 8; ++d) {
+    const __m256i codes[2] = {w.codes[b][d][0], w.codes[b][d][1]};
 #pragma GCC unroll 4
-      for (int i = 0; i < m; ++i) {
-        const __m256i values = broadcast(x + i * x_stride + 4 * d);
-        const __m256i products[2] = {_mm256_maddubs_epi16(low, values), _mm256_maddubs_epi16(high, values)};
+    for (int i = 0; i < m; ++i) {
+      const __m256i four = broadcast(x + i * x_stride + 4 * d);
 #pragma GCC unroll 2
-        for (int r = 0; r < 2; ++r) {
-          pairs[i][r] = d % F::kRun ? _mm256_add_epi16(pairs[i][r], products[r]) : products[r];
-          if (d % F::kRun == F::kRun - 1) {
-            const __m256i factor = F::kFactors ? w.factors[2 * b + d / 4][r] : _mm256_set1_epi16(plane ? 16 : 1);
-            dots[i][r] = _mm256_add_epi32(dots[i][r], _mm256_madd_epi16(pairs[i][r], factor));
-          }
-        }
-      }
+      for (int r = 0; r < 2; ++r) add_products<F>(w, b, d, r, codes[r], four, pairs[i][r], dots[i][r]);
     }
   }
 }
@@ -204,7 +193,7 @@ FATHOM_INLINE void block_dots(const Tile<F>& w, int b, const int8_t* x, int64_t 
 template <typename F, int m>
 void multiply(const Tile<F>& w, int blocks, const QuantisedRows& x, Totals* totals) {
   Terms terms[m];
-  for (int i = 0; i < m; ++i) prepare<F, F::kSigned ? kByteBias : F::kBias>(x, i, blocks, terms[i]);
+  for (int i = 0; i < m; ++i) prepare<F>(x, i, blocks, terms[i]);
   __m256 sum[m][2];
 #pragma GCC unroll 4
   for (int i = 0; i < m; ++i) {
@@ -238,7 +227,7 @@ void matmul(const WeightRows& w, int64_t first_row, int64_t last_row, const Quan
   constexpr void (*kMultiply[])(const Tile<F>&, int, const QuantisedRows&, Totals*) = {multiply<F, 1>, multiply<F, 2>,
                                                                                        multiply<F, 3>, multiply<F, 4>};
   constexpr void (*kDirect[])(const uint8_t* const*, int64_t, int, const QuantisedRows&, Ahead<F>&, Tile<F>&, Totals*) = {
-      add_group_direct<F, 1>, add_group_direct<F, 2>, add_group_direct<F, 3>};
+      add_group_direct<F, 1>, add_group_direct<F, 2>, add_group_direct<F, 3>, add_group_direct<F, 4>};
   constexpr int kGroupBytes = kGroupValues / F::kValues * F::kBytes;
   alignas(64) Tile<F> tile;
   alignas(64) Totals totals[kTotals];
@@ -257,7 +246,7 @@ void matmul(const WeightRows& w, int64_t first_row, int64_t last_row, const Quan
       int64_t at = 0;
       for (int64_t k = 0; k < w.cols; k += kGroupValues, at += kGroupBytes) {
         const int blocks = w.cols - k < kGroupValues ? int((w.cols - k) / kBlockValues) : kGroupBlocks;
-        if (m <= kDirectRows) {
+        if (m <= kDirectRows<F>) {
           kDirect[m - 1](rows, at, blocks, advance(x, 0, k), ahead, tile, totals);
           continue;
         }

@@ -25,9 +25,9 @@ constexpr int kTileRows = 16;  // rows of weights worked on at once, as two regi
 //   F::codes(rows, b, emit)           calls emit(j, d, codes) for columns 4d to 4d + 3 of blocks b + j, j < kStep, of 8 rows.
 struct Traits {
   static constexpr int kStep = 1;          // blocks that are decoded together
-  static constexpr bool kSigned = false;   // codes are signed bytes; a tile keeps them 128 too large, as two planes of nibbles
-  static constexpr int kRun = 8;           // else: products of pairs added in 16 bits, 127 * 2 * run * largest code < 2^15
-  static constexpr int kBias = 0;          // else: codes are this much larger than the values they stand for
+  static constexpr bool kSigned = false;   // codes are signed bytes; else unsigned
+  static constexpr int kRun = 8;           // unsigned: products of pairs added in 16 bits, 127 * 2 * run * largest code < 2^15
+  static constexpr int kBias = 0;          // codes are this much larger than the values they stand for
   static constexpr bool kMin = false;      // values have an offset: one a block, or with factors one for 16 columns
   static constexpr bool kFactors = false;  // each 16 columns have an integer factor
 };
@@ -35,7 +35,7 @@ struct Traits {
 // A group of 16 rows. Lane 8 * r + l of every pair of registers is row 8 * r + l.
 template <typename F>
 struct Tile {
-  __m256i codes[kGroupBlocks][F::kSigned ? 2 : 1][8][2];  // [block][plane][4 columns]: 4 codes a row, unsigned
+  __m256i codes[kGroupBlocks][8][2];  // [block][4 columns]: 4 codes a row
   __m256 scale[kGroupBlocks][2];
   __m256 min[F::kMin ? kGroupBlocks : 1][2];           // times the sum of the block's activations; with factors only [0]
   __m256i factors[F::kFactors ? 2 * kGroupBlocks : 1][2];  // of 16 columns: i16 twice a row
