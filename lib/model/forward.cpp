@@ -10,6 +10,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr double kUnknownUnitUs = 1000.0;  // taken for a unit that was never timed: more than any should take
+
 double us_since(Clock::time_point start) { return std::chrono::duration<double, std::micro>(Clock::now() - start).count(); }
 
 }  // namespace
@@ -19,7 +21,12 @@ Pass::Pass(const Network& network_, std::int64_t max_rows, std::int64_t logit_ro
   positions.resize(std::size_t(max_rows));
   head_row.resize(std::size_t(logit_rows));
   worker_longest_.resize(std::size_t(workers));
-  stage_unit_us_.resize(network.body.size() + network.head.size());
+  for (const Plan* plan : {&network.body, &network.head}) {
+    for (const Stage& stage : *plan) {
+      const auto known = std::find_if(estimates_.begin(), estimates_.end(), [&](const Estimate& e) { return e.kind == stage.kind; });
+      if (known == estimates_.end()) estimates_.push_back({stage.kind, kUnknownUnitUs});
+    }
+  }
   int next = 0;
   for (std::int64_t layer = 0; layer < network.config.num_hidden_layers; ++layer) {
     moe_index_.push_back(network.config.is_moe(layer) ? next++ : -1);
@@ -36,6 +43,10 @@ void Pass::start(const Plan& plan) noexcept {
 void Pass::begin(std::span<const RowSpan> new_spans, std::span<const std::int32_t> new_ids) noexcept {
   spans = new_spans;
   ids = new_ids;
+  // What units of fewer rows took says too little.
+  if (std::int64_t(new_ids.size()) > rows) {
+    for (Estimate& estimate : estimates_) estimate.us = std::max(estimate.us, kUnknownUnitUs);
+  }
   rows = std::int64_t(new_ids.size());
   for (const RowSpan& span : spans) {
     for (std::int64_t i = 0; i < span.rows; ++i) positions[std::size_t(span.first_row + i)] = span.first_position + i;
@@ -83,7 +94,7 @@ bool Pass::run_stage(TaskSystem& tasks, const Deadline& deadline, const CancelFl
   const Stage& stage = (*plan_)[stage_];
   const std::int64_t units = stage.kind->units(*this, stage.layer);
   if (units == 0) return true;
-  double& expected_us = stage_unit_us_[stage_ + (plan_ == &network.head ? network.body.size() : 0)];
+  double& expected_us = std::find_if(estimates_.begin(), estimates_.end(), [&](const Estimate& e) { return e.kind == stage.kind; })->us;
   const bool must_progress = !progressed_;
   const auto began = Clock::now();
   std::atomic<std::int64_t> next{unit_};

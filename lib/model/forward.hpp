@@ -95,7 +95,12 @@ class Pass {
   bool progressed_ = false;                           // has this advance() run a unit yet?
   double longest_us_ = 0.0;                           // unit since take_longest_unit_us
   std::vector<double> worker_longest_;                // [workers] in the stage that just ran
-  std::vector<double> stage_unit_us_;                 // what a unit of each stage took lately, body then head
+  // What a unit of each kind of stage took lately, whatever the layer: one that an interruption made long is soon forgotten.
+  struct Estimate {
+    const StageKind* kind;
+    double us;
+  };
+  std::vector<Estimate> estimates_;
   std::array<double, kParts> part_us_{};
   std::vector<int> moe_index_;                        // [layers] index among mixture layers, -1 for dense
   Buffer traced_ids_, traced_weights_;

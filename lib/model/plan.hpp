@@ -63,9 +63,9 @@ struct ColumnTile {
   std::int64_t first = 0, last = 0;
 };
 
-// Cuts `columns` of a matrix into tiles of about 512 KiB of weights, whole multiples of 64 columns, and not fewer than a few
-// for each worker.
-std::int64_t tile_width(std::int64_t columns, std::int64_t bytes_per_column, int workers) noexcept;
+// Cuts `columns` of a matrix into tiles of about 256 KiB of weights, whole multiples of `least` columns, and not fewer than a few
+// for each worker. 64 is a multiple of what back ends take together, and of the 32 values that are quantised together.
+std::int64_t tile_width(std::int64_t columns, std::int64_t bytes_per_column, int workers, std::int64_t least = 64) noexcept;
 // The tiles of several matrices that read the same activations, one after another.
 std::int64_t count_column_tiles(std::span<const nn::Linear* const> matrices, int workers) noexcept;
 ColumnTile find_column_tile(std::span<const nn::Linear* const> matrices, std::int64_t unit, int workers) noexcept;

@@ -125,16 +125,24 @@ void run_experts_gate_up(Pass& pass, int layer, std::int64_t unit, Worker& worke
 
 // A unit is a range of the residual stream's columns for a block of its rows: every active expert's share of it, so that adding needs
 // no lock and keeps its order.
+// A column of all experts is much, so that 8-bit products, which like 16 columns as well as 64, go down to 16; in return a block has
+// many rows, as each expert meets only some of them.
+constexpr std::int64_t kDownColumns = 16, kDownRows = 256;
+
 std::int64_t down_tile(const Pass& pass, int layer) {
   const ExpertWeights& experts = pass.layer(layer).experts;
-  std::int64_t bytes = pass.ws.groups.count * experts.store.expert(0).down.weights().stored.row_bytes;
+  const nn::Linear& down = experts.store.expert(0).down;
+  std::int64_t bytes = pass.ws.groups.count * down.weights().stored.row_bytes;
   if (experts.shared) bytes += experts.shared.down.weights().stored.row_bytes;
-  return tile_width(pass.config().hidden_size, bytes, pass.worker_count());
+  if (!down.reads_quantised()) return tile_width(pass.config().hidden_size, bytes, pass.worker_count());
+  return tile_width(pass.config().hidden_size, bytes, pass.worker_count(), kDownColumns);
 }
 
 std::int64_t down_blocks(const Pass& pass, int layer) {
   const ExpertWeights& experts = pass.layer(layer).experts;
-  const nn::Linear* matrices[] = {&experts.store.expert(0).down, &experts.shared.down};
+  const nn::Linear& down = experts.store.expert(0).down;
+  if (down.reads_quantised() && (!experts.shared || experts.shared.down.reads_quantised())) return count_row_blocks(pass.rows, kDownRows);
+  const nn::Linear* matrices[] = {&down, &experts.shared.down};
   return count_row_blocks(pass, std::span(matrices).first(experts.shared ? 2 : 1));
 }
 

@@ -1,11 +1,13 @@
 // How well steps keep a budget: takes in a prompt and generates, in steps of so many microseconds, and prints how long they took.
 //   step_times MODEL [--budget-us 2000] [--steps 5000] [--prompt 512] [--threads 2]
-// Beside each: the same number of waits of the same length that only look at the clock, which shows what the machine itself adds.
+// Beside it: threads that only look at the clock, in as many waits of the same length, which shows what the machine itself adds.
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <functional>
+#include <thread>
 #include <vector>
 
 #include "fathom/session.hpp"
@@ -22,6 +24,27 @@ void print(const char* what, std::vector<double> us, double limit_us) {
   const auto within = std::upper_bound(us.begin(), us.end(), limit_us) - us.begin();
   std::printf("%-10s p50 %.3f ms  p99 %.3f ms  p99.9 %.3f ms  longest %.3f ms  within %.1f ms: %.2f %%\n", what, at(0.5), at(0.99),
               at(0.999), us.back() * 1e-3, limit_us * 1e-3, 100.0 * double(within) / double(us.size()));
+}
+
+// How long waits of `budget_us` take when each thread does nothing but wait: the longest of the threads, for each wait.
+std::vector<double> wait_on_threads(int threads, int steps, double budget_us) {
+  std::vector<std::vector<double>> waited(static_cast<std::size_t>(threads));
+  const auto wait = [&](std::vector<double>& us) {
+    for (int i = 0; i < steps; ++i) {
+      const auto began = Clock::now();
+      while (us_since(began) < budget_us) {
+      }
+      us.push_back(us_since(began));
+    }
+  };
+  std::vector<std::thread> others;
+  for (int i = 1; i < threads; ++i) others.emplace_back(wait, std::ref(waited[static_cast<std::size_t>(i)]));
+  wait(waited[0]);
+  for (std::thread& thread : others) thread.join();
+  for (const std::vector<double>& us : waited) {
+    for (std::size_t i = 0; i < us.size(); ++i) waited[0][i] = std::max(waited[0][i], us[i]);
+  }
+  return waited[0];
 }
 
 }  // namespace
@@ -52,7 +75,7 @@ int main(int argc, char** argv) {
     session.reset();
     session.append(prompt);
 
-    std::vector<double> taken_in, generated, waited;
+    std::vector<double> taken_in, generated;
     double longest_unit_us = 0;
     for (int i = 0; i < steps; ++i) {
       const auto began = Clock::now();
@@ -64,12 +87,7 @@ int main(int argc, char** argv) {
         session.append(prompt);
       }
     }
-    for (int i = 0; i < steps; ++i) {
-      const auto began = Clock::now();
-      while (us_since(began) < double(budget_us)) {
-      }
-      waited.push_back(us_since(began));
-    }
+    const std::vector<double> waited = wait_on_threads(threads, steps, double(budget_us));
     std::vector<double> all = taken_in;
     all.insert(all.end(), generated.begin(), generated.end());
     const double limit_us = 1.5 * double(budget_us);

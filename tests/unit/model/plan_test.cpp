@@ -35,7 +35,7 @@ model::Config two_layers() {
 
 }  // namespace
 
-TEST_CASE("tiles are whole multiples of 64 columns, near half a megabyte, and several for each worker") {
+TEST_CASE("tiles are whole multiples of 64 columns, near a quarter of a megabyte, and several for each worker") {
   for (const int workers : {1, 2, 8, 64}) {
     for (const std::int64_t columns : {1, 63, 64, 65, 2048, 129280}) {
       for (const std::int64_t bytes : {1, 68, 4096, 14336, 1 << 22}) {
@@ -46,7 +46,7 @@ TEST_CASE("tiles are whole multiples of 64 columns, near half a megabyte, and se
         CHECK(width > 0);
         CHECK(width % 64 == 0);
         if (width > 64) {
-          CHECK(width * bytes <= 512 << 10);
+          CHECK(width * bytes <= 256 << 10);
           CHECK(width * 4 * workers <= columns);
         }
       }
