@@ -28,7 +28,7 @@ def list_workloads(program):
 def count(valgrind, program, workload):
     with tempfile.TemporaryDirectory() as folder:
         out = os.path.join(folder, "callgrind.out")
-        command = [valgrind, "--tool=callgrind", "--toggle-collect=counted_work", "--callgrind-out-file=" + out, program, workload]
+        command = [valgrind, "--tool=callgrind", "--instr-atstart=no", "--callgrind-out-file=" + out, program, workload]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             said = [line for line in done.stderr.splitlines() if line and not line.startswith("==")]
