@@ -7,8 +7,8 @@
   compare.sh PEER MODEL.gguf -p 0 -b 4,8 --batched llama-batched-bench
 
 Each round runs both once on every workload, each in a process of its own, ours first in one round and theirs in the next: what
-else the machine does then falls on both. Printed are, for each workload, both medians in tokens a second, the ratio of the medians
-(above 1: fathom is faster), and the spread of the ratios within rounds. A batch's speed is the sum of its sessions. Note what the
+else the machine does then falls on both. Printed are, for each workload, both medians in tokens a second, the ratio of the
+medians (above 1: fathom is faster), and the spread of the ratios within rounds. A batch's speed is the sum of its sessions. Note what the
 peer feeds its batches: the same token for every sequence makes all of them choose the same experts.
 
 PEER_FLAGS, BATCHED_FLAGS and FATHOM_FLAGS in the environment are added to the command lines.
@@ -21,6 +21,7 @@ import shlex
 import statistics
 import subprocess
 import sys
+import tempfile
 from collections import namedtuple
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -40,15 +41,16 @@ def describe(w):
     return text + (f" by {w.sessions}" if w.sessions > 1 else "")
 
 
-def output_of(command):
+def output_of(command, messages_too=False):
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        with tempfile.TemporaryDirectory() as folder:  # some engines leave log files where they run
+            done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     except OSError as error:
         raise Failure(f"{command[0]} does not run: {error.strerror}") from error
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines() or ["without a word"]
         raise Failure(f"{shlex.join(command)} ended with {done.returncode}: {lines[-1]}")
-    return done.stdout
+    return done.stdout + done.stderr if messages_too else done.stdout
 
 
 def flags(name):
@@ -56,8 +58,9 @@ def flags(name):
 
 
 def our_speed(o, w):
-    out = json.loads(output_of([o.fathom, "bench", o.model, "-p", str(w.prompt), "-n", str(w.generated), "-d", str(w.depth), "-b",
-                                str(w.sessions), "-t", str(w.threads), "-r", "1", "--ceiling-mb", "0", "--json", *flags("FATHOM_FLAGS")]))
+    command = [o.fathom, "bench", o.model, "-p", str(w.prompt), "-n", str(w.generated), "-d", str(w.depth), "-b", str(w.sessions),
+               "-t", str(w.threads), "-r", "1", "--ceiling-mb", "0", "--json", *flags("FATHOM_FLAGS")]
+    out = json.loads(output_of(command))
     return out["runs"][0]["tokens_per_s"]["median"]
 
 
@@ -66,7 +69,8 @@ def peer_speed(o, w):
         return batched_speed(o, w)
     sizes = ["-p", str(w.prompt), "-n", str(w.generated)]
     if w.depth:
-        sizes = ["-p", "0", "-n", "0", "-gp", f"{w.depth},{w.generated}"] if o.peer_depth == "gp" else [*sizes, "-d", str(w.depth)]
+        gp = ["-p", "0", "-n", "0", "-gp", f"{w.depth},{w.generated}"]
+        sizes = gp if o.peer_depth == "gp" else [*sizes, "-d", str(w.depth)]
     command = [o.peer, "-m", o.model, *sizes, "-t", str(w.threads), "-r", "1", "-o", "json", *flags("PEER_FLAGS")]
     out = output_of(command)
     try:
@@ -81,11 +85,12 @@ def peer_speed(o, w):
 
 def batched_speed(o, w):
     context = w.sessions * (max(w.depth, 1) + w.generated)
-    command = [o.batched, "-m", o.model, "-c", str(context), "-npp", str(max(w.depth, 1)), "-ntg", str(w.generated), "-npl", str(w.sessions),
-               "-t", str(w.threads), *flags("BATCHED_FLAGS")]
-    out = output_of(command)
+    command = [o.batched, "-m", o.model, "-c", str(context), "-npp", str(max(w.depth, 1)), "-ntg", str(w.generated),
+               "-npl", str(w.sessions), "-t", str(w.threads), *flags("BATCHED_FLAGS")]
+    out = output_of(command, messages_too=True)  # where the table goes differs from engine to engine
     # PP, TG, B, N_KV, T_PP, S_PP, T_TG, S_TG, T, S
-    rows = [[float(cell) for cell in line.strip().strip("|").split("|")] for line in out.splitlines() if re.fullmatch(r"[|\d.\s]+\|", line.strip())]
+    lines = [line.strip() for line in out.splitlines()]
+    rows = [[float(cell) for cell in line.strip("|").split("|")] for line in lines if re.fullmatch(r"[|\d.\s]+\|", line)]
     if len(rows) != 1 or len(rows[0]) != 10 or int(rows[0][2]) != w.sessions:
         raise Failure(f"{shlex.join(command)} printed no row for {w.sessions} sequences")
     return rows[0][7]
@@ -147,7 +152,8 @@ def main():
     ap.add_argument("-n", dest="generate", type=int, default=64, help="tokens to generate; 0: none")
     ap.add_argument("-d", dest="depths", type=sizes(0), default=[0], help="tokens there already when generation begins")
     ap.add_argument("-t", dest="threads", type=sizes(1), default=[os.cpu_count()], help="threads")
-    ap.add_argument("-b", dest="batches", type=sizes(1), default=[1], help="sessions generating together; above 1 needs --batched")
+    ap.add_argument("-b", dest="batches", type=sizes(1), default=[1],
+                    help="sessions generating together; above 1 needs --batched")
     ap.add_argument("-r", dest="rounds", type=int, default=5, help="rounds")
     ap.add_argument("--fathom", default=os.path.join(HERE, "..", "..", "build", "bin", "fathom"), help="our tool")
     ap.add_argument("--batched", help="the other engine's llama-batched-bench")
@@ -156,6 +162,11 @@ def main():
     o = ap.parse_args()
     if max(o.batches, default=1) > 1 and not o.batched:
         ap.error("-b above 1 needs --batched")
+    o.model = os.path.abspath(o.model)
+    for name in ("peer", "fathom", "batched"):
+        path = getattr(o, name)
+        if path and os.path.dirname(path):  # or it is looked for in PATH
+            setattr(o, name, os.path.abspath(path))
     if o.rounds < 1:
         ap.error("-r must be 1 or more")
     try:

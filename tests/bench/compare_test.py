@@ -45,7 +45,8 @@ BATCHED = """
 print("main: n_kv_max = 1, n_batch = 2048")
 print("|    PP |     TG |    B |   N_KV |   T_PP s | S_PP t/s |   T_TG s | S_TG t/s |      T s |    S t/s |")
 print("|-------|--------|------|--------|----------|----------|----------|----------|----------|----------|")
-print(f"|{after('-npp'):6d} |{after('-ntg'):6d} |{after('-npl'):4d} |   100 |    0.500 |    77.00 |    0.250 |{speed:9.2f} |    0.750 |    99.00 |")
+print(f"|{after('-npp'):6d} |{after('-ntg'):6d} |{after('-npl'):4d} |   100 |    0.500 |    77.00 |    0.250 |{speed:9.2f} "
+      "|    0.750 |    99.00 |", file=sys.stderr)  # where some engines print it
 """
 
 
@@ -79,17 +80,17 @@ class CompareTest(unittest.TestCase):
     def test_medians_ratios_and_the_order_of_runs(self):
         ours = self.engine("ours", FATHOM, [30, 20, 50])
         peer = self.engine("peer", PEER, [10, 40, 20])
-        done = self.compare(peer, "some.gguf", "--fathom", ours, "-p", 128, "-n", 0, "-t", 2, "-r", 3, "--json", PEER_FLAGS="-fa 1 -x 'a b'",
-                            FATHOM_FLAGS="--cache f16")
+        done = self.compare(peer, "some.gguf", "--fathom", ours, "-p", 128, "-n", 0, "-t", 2, "-r", 3, "--json",
+                            PEER_FLAGS="-fa 1 -x 'a b'", FATHOM_FLAGS="--cache f16")
         (found,) = json.loads(done.stdout)
         self.assertEqual((found["run"], found["threads"]), ("prompt 128", 2))
         self.assertEqual((found["fathom"], found["peer"], found["ratio"]), (30, 20, 1.5))
         self.assertEqual(found["paired_ratio"], {"min": 0.5, "median": 2.5, "max": 3})
         self.assertEqual([name for name, _ in self.calls()], ["ours", "peer", "peer", "ours", "ours", "peer"])
-        self.assertEqual(self.calls()[0][1], ["bench", "some.gguf", "-p", "128", "-n", "0", "-d", "0", "-b", "1", "-t", "2", "-r", "1",
-                                              "--ceiling-mb", "0", "--json", "--cache", "f16"])
-        self.assertEqual(self.calls()[1][1], ["-m", "some.gguf", "-p", "128", "-n", "0", "-t", "2", "-r", "1", "-o", "json", "-fa", "1",
-                                              "-x", "a b"])
+        self.assertEqual(self.calls()[0][1], ["bench", os.path.abspath("some.gguf"), "-p", "128", "-n", "0", "-d", "0",
+                                              "-b", "1", "-t", "2", "-r", "1", "--ceiling-mb", "0", "--json", "--cache", "f16"])
+        self.assertEqual(self.calls()[1][1], ["-m", os.path.abspath("some.gguf"), "-p", "128", "-n", "0", "-t", "2", "-r", "1",
+                                              "-o", "json", "-fa", "1", "-x", "a b"])
 
     def test_every_workload_has_its_own_numbers(self):
         ours = self.engine("ours", FATHOM, [1, 2, 3, 4, 5])
@@ -101,7 +102,7 @@ class CompareTest(unittest.TestCase):
         self.assertEqual(self.calls()[7][1][2:8], ["-p", "0", "-n", "4", "-d", "32"])
         done = self.compare(peer, "m.gguf", "--fathom", ours, "--batched", batched, "-p", 0, "-n", 4, "-b", 8, "-d", 16, "-t", 1, "-r", 1)
         self.assertRegex(done.stdout, r"\ngenerate 4 at 16 by 8 +1 +5\.00 +2\.00 +2\.500 +2\.500 2\.500 2\.500\n\Z")
-        self.assertEqual(self.calls()[-1][1], ["-m", "m.gguf", "-c", "160", "-npp", "16", "-ntg", "4", "-npl", "8", "-t", "1"])
+        self.assertEqual(self.calls()[-1][1], ["-m", os.path.abspath("m.gguf"), "-c", "160", "-npp", "16", "-ntg", "4", "-npl", "8", "-t", "1"])
 
     def test_a_peer_may_have_another_word_for_depth(self):
         ours, peer = self.engine("ours", FATHOM, [6]), self.engine("peer", PEER, [3])
@@ -113,7 +114,7 @@ class CompareTest(unittest.TestCase):
         ours = self.engine("ours", FATHOM, [1] * 9)
         broken = self.engine("broken", PEER, [None])
         done = self.compare(broken, "m.gguf", "--fathom", ours, code=1)
-        self.assertIn("broken -m m.gguf", done.stderr)
+        self.assertIn("broken -m " + os.path.abspath("m.gguf"), done.stderr)
         self.assertIn("ended with 3: the model is not to my taste", done.stderr)
         self.assertEqual(done.stdout, "")
         silent = self.engine("silent", "print('no JSON')", [1])
