@@ -1,5 +1,5 @@
 // Same input, same bits: over threads and task systems always; over chunks, budgets, batch mates, forks and restored states with the
-// invariant option. DeepSeek-, Llama- and Mixtral-shaped, as stored and in GGUF's floating and block formats.
+// invariant option. DeepSeek-, Llama- and Mixtral-shaped, as stored and in GGUF's BF16, Q8_0 and Q4_K.
 #include <doctest/doctest.h>
 
 #include <memory>
@@ -33,7 +33,12 @@ class Stage {
         add(name + " " + label, convert_to_gguf(conformance_folder(name), conversion).finish());
       }
     }
-    add("wide model Q4_K", wide_model([](std::string_view) { return StorageFormat::q4_k; }, false).finish());
+    // K blocks of 256 values need rows that are wider than the fixtures'.
+    const auto q4_k = [](std::string_view) { return StorageFormat::q4_k; };
+    for (const auto& [shape, label] : {std::pair{WideShape::deepseek, "deepseek"}, std::pair{WideShape::llama, "llama"},
+                                       std::pair{WideShape::mixtral, "mixtral"}}) {
+      add(std::string(label) + "-shaped wide model Q4_K", wide_model(q4_k, false, shape).finish());
+    }
   }
 
   const std::vector<Subject>& subjects() const { return subjects_; }
@@ -100,6 +105,19 @@ Outcome alone(const Model& model, const std::vector<TokenId>& prompt) {
 }
 
 }  // namespace
+
+TEST_CASE("the wide models are what they stand for") {
+  for (const Subject& subject : stage().subjects()) {
+    const std::size_t end = subject.name.find("-shaped");
+    if (end == subject.name.npos) continue;
+    INFO("subject ", subject.name);
+    const Model model = stage().open(subject, 1, false);
+    const ModelInfo& info = model.info();
+    CHECK(info.family.starts_with(subject.name.substr(0, end)));
+    CHECK((info.kv_heads < info.heads) == !subject.name.starts_with("deepseek"));
+    CHECK((info.experts == 0) == subject.name.starts_with("llama"));
+  }
+}
 
 TEST_CASE("1, 2, 3 and 8 threads, and tasks in any order, give the same bits") {
   for (const Subject& subject : stage().subjects()) {

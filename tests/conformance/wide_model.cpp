@@ -2,6 +2,7 @@
 #include "conformance/wide_model.hpp"
 
 #include <cmath>
+#include <concepts>
 #include <cstdint>
 #include <random>
 #include <vector>
@@ -11,12 +12,14 @@
 namespace fathom::test {
 namespace {
 
-constexpr std::int64_t kLayers = 2, kHidden = 256, kHeads = 4, kRank = 256, kNope = 64, kRope = 32, kValue = 64;
-constexpr std::int64_t kDense = 512, kExpert = 256, kExperts = 4, kUsed = 2;
+constexpr std::int64_t kLayers = 2, kHidden = 256, kHeads = 4, kDense = 512, kExpert = 256, kExperts = 4, kUsed = 2;
+constexpr std::int64_t kRank = 256, kNope = 64, kRope = 32, kValue = 64;  // latent attention
+constexpr std::int64_t kKeyHeads = 2, kHead = 64;                         // grouped-query attention
 
 class Builder {
  public:
-  Builder(const FormatChoice& format_of, bool dequantised) : format_of_(format_of), dequantised_(dequantised) {}
+  Builder(const FormatChoice& format_of, bool dequantised, WideShape shape)
+      : format_of_(format_of), dequantised_(dequantised), shape_(shape) {}
 
   GgufWriter run() {
     metadata();
@@ -28,46 +31,59 @@ class Builder {
   }
 
  private:
-  void put(std::string_view key, std::uint32_t value) { out_.add("deepseek2." + std::string(key), value); }
-  void put(std::string_view key, float value) { out_.add("deepseek2." + std::string(key), value); }
+  bool latent() const { return shape_ == WideShape::deepseek; }
+  bool is_mixture(std::int64_t layer) const { return shape_ == WideShape::mixtral || (latent() && layer > 0); }
+
+  std::string key(std::string_view name) const { return (latent() ? "deepseek2." : "llama.") + std::string(name); }
+  void put(std::string_view name, std::integral auto value) { out_.add(key(name), std::uint32_t(value)); }
+  void put(std::string_view name, float value) { out_.add(key(name), value); }
 
   void metadata() {
-    out_.add("general.architecture", std::string_view("deepseek2"));
-    put("vocab_size", std::uint32_t(kWideVocabulary));
-    put("context_length", 1024u);
-    put("embedding_length", std::uint32_t(kHidden));
-    put("block_count", std::uint32_t(kLayers));
-    put("feed_forward_length", std::uint32_t(kDense));
-    put("attention.head_count", std::uint32_t(kHeads));
-    put("attention.head_count_kv", std::uint32_t(kHeads));
+    out_.add("general.architecture", std::string_view(latent() ? "deepseek2" : "llama"));
+    put("vocab_size", kWideVocabulary);
+    put("context_length", 1024);
+    put("embedding_length", kHidden);
+    put("block_count", kLayers);
+    put("feed_forward_length", kDense);
+    put("attention.head_count", kHeads);
+    put("attention.head_count_kv", latent() ? kHeads : kKeyHeads);
     put("attention.layer_norm_rms_epsilon", 1e-6f);
-    put("attention.kv_lora_rank", std::uint32_t(kRank));
-    put("attention.key_length", std::uint32_t(kNope + kRope));
-    put("attention.value_length", std::uint32_t(kValue));
+    if (latent()) put("attention.kv_lora_rank", kRank);
+    put("attention.key_length", latent() ? kNope + kRope : kHead);
+    put("attention.value_length", latent() ? kValue : kHead);
     put("rope.freq_base", 10000.0f);
-    put("rope.dimension_count", std::uint32_t(kRope));
-    put("leading_dense_block_count", 1u);
-    put("expert_count", std::uint32_t(kExperts));
-    put("expert_used_count", std::uint32_t(kUsed));
-    put("expert_shared_count", 1u);
-    put("expert_feed_forward_length", std::uint32_t(kExpert));
+    put("rope.dimension_count", latent() ? kRope : kHead);
+    if (shape_ == WideShape::llama) return;
+    put("expert_count", kExperts);
+    put("expert_used_count", kUsed);
+    put("expert_feed_forward_length", kExpert);
+    if (!latent()) return;
+    put("leading_dense_block_count", 1);
+    put("expert_shared_count", 1);
     put("expert_weights_scale", 2.0f);
-    put("expert_gating_func", 1u);
-    out_.add("deepseek2.expert_weights_norm", true);
+    put("expert_gating_func", 1);
+    out_.add(key("expert_weights_norm"), true);
   }
 
   void block(const std::string& prefix, std::int64_t layer) {
     norm(prefix + "attn_norm.weight", kHidden);
-    matrix(prefix + "attn_q.weight", {kHeads * (kNope + kRope), kHidden});
-    matrix(prefix + "attn_kv_a_mqa.weight", {kRank + kRope, kHidden});
-    norm(prefix + "attn_kv_a_norm.weight", kRank);
-    matrix(prefix + "attn_kv_b.weight", {kHeads * (kNope + kValue), kRank});
-    matrix(prefix + "attn_output.weight", {kHidden, kHeads * kValue});
+    if (latent()) {
+      matrix(prefix + "attn_q.weight", {kHeads * (kNope + kRope), kHidden});
+      matrix(prefix + "attn_kv_a_mqa.weight", {kRank + kRope, kHidden});
+      norm(prefix + "attn_kv_a_norm.weight", kRank);
+      matrix(prefix + "attn_kv_b.weight", {kHeads * (kNope + kValue), kRank});
+      matrix(prefix + "attn_output.weight", {kHidden, kHeads * kValue});
+    } else {
+      matrix(prefix + "attn_q.weight", {kHeads * kHead, kHidden});
+      matrix(prefix + "attn_k.weight", {kKeyHeads * kHead, kHidden});
+      matrix(prefix + "attn_v.weight", {kKeyHeads * kHead, kHidden});
+      matrix(prefix + "attn_output.weight", {kHidden, kHeads * kHead});
+    }
     norm(prefix + "ffn_norm.weight", kHidden);
-    if (layer == 0) return feed_forward(prefix, "", kDense, {});
+    if (!is_mixture(layer)) return feed_forward(prefix, "", kDense, {});
     store(prefix + "ffn_gate_inp.weight", StorageFormat::f32, {kExperts, kHidden}, draw(kExperts * kHidden, 0, 0.2));
     feed_forward(prefix, "_exps", kExpert, {kExperts});
-    feed_forward(prefix, "_shexp", kExpert, {});
+    if (latent()) feed_forward(prefix, "_shexp", kExpert, {});
   }
 
   void feed_forward(const std::string& prefix, const std::string& suffix, std::int64_t width,
@@ -119,12 +135,15 @@ class Builder {
 
   FormatChoice format_of_;
   bool dequantised_;
+  WideShape shape_;
   std::mt19937_64 random_{20261123};
   GgufWriter out_;
 };
 
 }  // namespace
 
-GgufWriter wide_model(const FormatChoice& format_of, bool dequantised) { return Builder(format_of, dequantised).run(); }
+GgufWriter wide_model(const FormatChoice& format_of, bool dequantised, WideShape shape) {
+  return Builder(format_of, dequantised, shape).run();
+}
 
 }  // namespace fathom::test

@@ -1,5 +1,4 @@
-// A random model with rows of 256 values, so that every block format finds room: latent attention, a dense layer, a
-// mixture layer with a shared expert.
+// Random models with rows of 256 values, so that every block format finds room, in the shapes of three families.
 #pragma once
 
 #include <functional>
@@ -13,9 +12,15 @@ namespace fathom::test {
 // The format of a matrix by its GGUF name; a row that is no whole block falls back to Q8_0.
 using FormatChoice = std::function<StorageFormat(std::string_view name)>;
 
+enum class WideShape {
+  deepseek,  // latent attention; a dense layer, then a mixture with a shared expert
+  llama,     // two query heads for each key head; dense layers
+  mixtral,   // the same attention; mixtures
+};
+
 // The same weights every time. `dequantised`: each matrix is rounded to its format and then stored as F32, so that the two
 // files differ in nothing but how an engine multiplies.
-GgufWriter wide_model(const FormatChoice& format_of, bool dequantised);
+GgufWriter wide_model(const FormatChoice& format_of, bool dequantised, WideShape shape = WideShape::deepseek);
 
 inline constexpr std::int32_t kWideVocabulary = 320;
 
