@@ -245,10 +245,11 @@ Script write(ChatFormat format, const Tokenizer& tokenizer, std::span<const Mess
   return script;
 }
 
-// The token that `marker` is written as, if the vocabulary has one.
+// The token that `marker` is written as, if the vocabulary has one. A single token is not enough: a vocabulary may know one letter
+// of it and lose the rest, or take it for an unknown word.
 std::optional<TokenId> marker_token(const Tokenizer& tokenizer, std::string_view marker) {
-  const std::vector<TokenId> ids = tokenizer.encode(marker, {.parse_special = true});
-  return ids.size() == 1 ? std::optional(ids[0]) : std::nullopt;
+  const std::optional<TokenId> named = tokenizer.find(marker);
+  return named && tokenizer.encode(marker, {.parse_special = true}) == std::vector{*named} ? named : std::nullopt;
 }
 
 }  // namespace

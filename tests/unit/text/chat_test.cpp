@@ -187,6 +187,19 @@ TEST_CASE("a format needs its markers, and none is no format") {
   check_error(Status::unsupported, {"built-in"}, [&] { render_chat(ChatFormat::none, *tokenizer, kConversation, {}); });
 }
 
+TEST_CASE("what a vocabulary makes of a marker's letters is no marker") {
+  // One of the letters, the others being lost; and one unknown for all of them.
+  for (const char* model : {R"({"vocab": {"m": 0}, "merges": []})",
+                            R"({"vocab": {"?": 0}, "merges": [], "unk_token": "?", "fuse_unk": true})"}) {
+    const auto tokenizer = tokenizer_of(std::string(R"({"decoder": {"type": "Fuse"}, "model": )") + model + "}");
+    REQUIRE(tokenizer->encode("<|im_start|>", {.parse_special = true}) == Ids{0});
+    check_error(Status::invalid_argument, {"chatml", "<|im_start|>"},
+                [&] { encode_chat(ChatFormat::chatml, *tokenizer, kConversation, {}); });
+    CHECK(detect_chat_format(*tokenizer) == ChatFormat::none);
+    CHECK(chat_stop_tokens(ChatFormat::chatml, *tokenizer).empty());
+  }
+}
+
 TEST_CASE("formats have names, and other names are refused with the list") {
   for (const char* name : {"deepseek-v2", "deepseek-v3", "deepseek-r1", "deepseek-v31", "chatml", "llama3"}) {
     CHECK(chat_format_name(parse_chat_format(name)) == name);
