@@ -156,7 +156,10 @@ class Reader {
         expected(fmt::format("{}[{}]", kMerges, i), "two tokens with a space between them");
       }
       const std::string_view left = line.substr(0, space), right = line.substr(space + 1);
-      table.add(merge_token(left, i), merge_token(right, i), std::uint32_t(i), merge_token(std::string(left).append(right), i));
+      const TokenId from_left = merge_token(left, i), from_right = merge_token(right, i);
+      const TokenId merged = merge_token(std::string(left).append(right), i);
+      // as in tokenizer.json: letters that a user typed never make a control token
+      if (!parts_.is_special[std::size_t(merged)]) table.add(from_left, from_right, std::uint32_t(i), merged);
     }
     return table;
   }

@@ -164,7 +164,10 @@ class Reader {
     for (std::size_t i = 0; i < list.size(); ++i) {
       const auto [left, right] = read_merge(merges, i);
       joined.assign(left).append(right);
-      table.add(merge_token(left, merges, i), merge_token(right, merges, i), std::uint32_t(i), merge_token(joined, merges, i));
+      const TokenId from_left = merge_token(left, merges, i), from_right = merge_token(right, merges, i);
+      const TokenId merged = merge_token(joined, merges, i);
+      // A file may list merges for control tokens, too: letters that a user typed must not make one.
+      if (!parts_.is_special[std::size_t(merged)]) table.add(from_left, from_right, std::uint32_t(i), merged);
     }
     return table;
   }

@@ -169,6 +169,18 @@ TEST_CASE("control tokens are special, user-defined ones are only found in the t
   CHECK(tokenizer->decode(Ids{0, 7, 8, 1}, true) == "<x> a");
 }
 
+TEST_CASE("merges and scores that lead to a control token do not make one of what was typed") {
+  for (const char* model : {"gpt2", "llama"}) {
+    CAPTURE(model);
+    Keys keys = small(model);
+    keys.set("tokenizer.ggml.add_space_prefix", Value(false));
+    CHECK(keys.load()->encode("ab") == Ids{3});
+    keys.set("tokenizer.ggml.token_type", integers({3, 1, 1, 3, 1, 6, 5, 4, 1}));
+    CHECK(keys.load()->encode("ab") == Ids{1, 2});
+    CHECK(keys.load()->encode("ab", {.parse_special = true}) == Ids{3});
+  }
+}
+
 TEST_CASE("end-of-turn tokens are stop tokens, by key and by name") {
   Keys keys = small("gpt2");
   keys.set("tokenizer.ggml.tokens", strings({"<s>", "a", "b", "ab", "<|im_end|>", "<|eot_id|>", "x", "y", "Ġ"}));

@@ -71,6 +71,16 @@ TEST_CASE("a marker typed in a text is a token only when asked for") {
   CHECK(tokenizer.decode(plain) == text);
 }
 
+TEST_CASE("merges that lead to a marker do not make one of what was typed") {
+  Sections sections;
+  sections.added_tokens = R"([{"id": 3, "content": "ab", "special": true, "normalized": false}])";
+  CHECK(sections.load()->encode("ab") == Ids{0, 1});
+  CHECK(sections.load()->encode("ab", {.parse_special = true}) == Ids{3});
+  // no control token: a word that is also looked for in the text
+  sections.added_tokens = R"([{"id": 3, "content": "ab", "special": false, "normalized": false}])";
+  CHECK(sections.load()->encode("ab") == Ids{3});
+}
+
 TEST_CASE("bytes that are not UTF-8 are encoded as U+FFFD") {
   for (const std::string name : kTokenizerNames) {
     const Tokenizer& tokenizer = tokenizer_fixture(name);
