@@ -2,7 +2,6 @@
  * from inside callbacks, every struct_size, fields that must be zero, hooks that are half there.
  *   misuse_test MODEL        a folder with a small mixture-of-experts model and a tokenizer (text_model.py) */
 #include <fathom.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -315,41 +314,6 @@ static void batches_and_members(const fathom_model* model) {
   fathom_session_release(b);
 }
 
-/* Many sessions of one model on many threads, cancelled from another, released in any order. */
-struct Worker {
-  fathom_session* session;
-  volatile int done;
-};
-static void* work(void* user) {
-  struct Worker* w = user;
-  fathom_step_result result = {.struct_size = sizeof result};
-  const fathom_step_options step = {.struct_size = sizeof step, .max_new_tokens = 4};
-  for (int i = 0; i < 30; ++i) {
-    if (fathom_session_step(w->session, &step, &result)) return (void*)1;
-  }
-  return NULL;
-}
-static void* cancel_often(void* user) {
-  fathom_session** sessions = user;
-  for (int i = 0; i < 2000; ++i) fathom_session_cancel(sessions[i % 4]);
-  return NULL;
-}
-static void many_threads(const fathom_model* model) {
-  pthread_t threads[4], canceller;
-  struct Worker workers[4];
-  fathom_session* sessions[4];
-  for (int i = 0; i < 4; ++i) workers[i] = (struct Worker){sessions[i] = create_session(model), 0};
-  for (int i = 0; i < 4; ++i) pthread_create(&threads[i], NULL, work, &workers[i]);
-  pthread_create(&canceller, NULL, cancel_often, sessions);
-  for (int i = 0; i < 4; ++i) {
-    void* failed = NULL;
-    pthread_join(threads[i], &failed);
-    CHECK(failed == NULL);
-  }
-  pthread_join(canceller, NULL);
-  for (int i = 3; i >= 0; --i) fathom_session_release(sessions[i]);
-}
-
 int main(int argc, char** argv) {
   if (argc != 2) return 2;
   fathom_runtime_options options = {.struct_size = sizeof options, .threads = 2};
@@ -368,7 +332,6 @@ int main(int argc, char** argv) {
   models_open_inside_progress(runtime, argv[1]);
   sizes_take_nothing(model);
   batches_and_members(model);
-  many_threads(model);
   fathom_model_release(model);
   CHECK_FAILS(FATHOM_INVALID_ARGUMENT, fathom_model_get_info(model, NULL));
   fathom_runtime_release(runtime);
