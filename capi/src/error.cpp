@@ -10,20 +10,37 @@ namespace {
 
 thread_local char error_text[1024];
 
-// The largest size up to `size` that does not cut a UTF-8 character in two.
-std::size_t whole_characters(const char* text, std::size_t size) noexcept {
-  while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xc0) == 0x80) --size;
-  return size;
+// Bytes of the well-formed character at the start of `text`, of which there are `size`; 0 when it begins with none.
+std::size_t character_size(const unsigned char* text, std::size_t size) noexcept {
+  const unsigned char lead = text[0];
+  if (lead < 0x80) return 1;
+  const std::size_t bytes = lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : lead < 0xf5 ? 4 : 0;
+  if (bytes == 0 || bytes > size) return 0;
+  if (std::any_of(text + 1, text + bytes, [](unsigned char byte) { return (byte & 0xc0) != 0x80; })) return 0;
+  // longer than need be, surrogates, past the last code point
+  const bool outside = (lead == 0xe0 && text[1] < 0xa0) || (lead == 0xed && text[1] >= 0xa0) || (lead == 0xf0 && text[1] < 0x90) ||
+                       (lead == 0xf4 && text[1] >= 0x90);
+  return outside ? 0 : bytes;
 }
 
 }  // namespace
 
 void clear_error() noexcept { error_text[0] = '\0'; }
 
+// Sentences quote what the host and its files passed in, which need not be UTF-8: each byte that is not becomes a question mark.
 void note_error(const char* sentence) noexcept {
-  std::size_t size = std::strlen(sentence);
-  if (size >= sizeof error_text) size = whole_characters(sentence, sizeof error_text - 1);
-  std::memcpy(error_text, sentence, size);
+  const auto* text = reinterpret_cast<const unsigned char*>(sentence);
+  std::size_t left = std::strlen(sentence), size = 0;
+  while (left > 0) {
+    const std::size_t character = character_size(text, left), bytes = std::max<std::size_t>(character, 1);
+    if (bytes > sizeof error_text - 1 - size) break;
+    if (character > 0) {
+      std::memcpy(error_text + size, text, bytes);
+    } else {
+      error_text[size] = '?';
+    }
+    text += bytes, left -= bytes, size += bytes;
+  }
   error_text[size] = '\0';
 }
 

@@ -201,6 +201,36 @@ static void wrong_moments(const fathom_model* model) {
   fathom_session_release(session);
 }
 
+/* What a sentence quotes is the host's, and need not be UTF-8 nor short. */
+static int32_t encode_role(const fathom_model* model, const char* role, size_t size) {
+  const fathom_message message = {role, size, "hi", 2};
+  size_t needed = 0;
+  return fathom_encode_chat(model, &message, 1, NULL, NULL, 0, &needed);
+}
+static void sentences_are_utf8(const fathom_model* model) {
+  const struct {
+    const char *role, *quoted;
+  } cases[] = {{"\xff", "'?'"},
+               {"a\xc3", "'a?'"},
+               {"\xc3\xa4\xe4\xbd\xa0\xf0\x9f\x98\x80", "'\xc3\xa4\xe4\xbd\xa0\xf0\x9f\x98\x80'"},
+               {"\xc0\x80", "'\?\?'"},
+               {"\xed\xa0\x80", "'\?\?\?'"},
+               {"\xf4\x90\x80\x80", "'\?\?\?\?'"},
+               {"\xe4\xbd!", "'\?\?!'"}};
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; ++i) {
+    CHECK_FAILS(FATHOM_INVALID_ARGUMENT, encode_role(model, cases[i].role, strlen(cases[i].role)));
+    CHECK(strstr(fathom_last_error(), cases[i].quoted) != NULL);
+  }
+  char longer[4000]; /* three bytes each: the end must not cut one in two */
+  for (size_t shift = 0; shift < 3; ++shift) {
+    memset(longer, 'a', shift);
+    for (size_t i = shift; i < sizeof longer; ++i) longer[i] = "\xe4\xbd\xa0"[(i - shift) % 3];
+    CHECK_FAILS(FATHOM_INVALID_ARGUMENT, encode_role(model, longer, sizeof longer));
+    const size_t size = strlen(fathom_last_error());
+    CHECK(size > 1000 && memcmp(fathom_last_error() + size - 3, "\xe4\xbd\xa0", 3) == 0);
+  }
+}
+
 /* From inside a text sink: the session itself is in use; others are not; a release waits for the end of the call. */
 struct Reentry {
   fathom_session *session, *other;
@@ -328,6 +358,7 @@ int main(int argc, char** argv) {
   reserved_and_flags(model);
   hooks_that_are_half_there();
   wrong_moments(model);
+  sentences_are_utf8(model);
   callbacks_call_back(model);
   models_open_inside_progress(runtime, argv[1]);
   sizes_take_nothing(model);
