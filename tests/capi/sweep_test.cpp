@@ -1,12 +1,14 @@
 // Everything that can fail on the host's side does fail, once at each place where it is asked for: each allocation, read, map, run of
 // tasks, progress report and write, and the C++ heap. Every run must end in statuses with sentences, give everything back, print
-// nothing, and leave the library able to do the whole round again.
+// nothing, and leave the library able to do the whole round again. What a session wrote before and after a failure is what it would
+// have written without.
 //   sweep_test MODEL        a folder with a small model and a tokenizer (text_model.py)
 #include <fathom.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -47,6 +49,7 @@ struct Host {
 
   int calls[kPoints] = {};
   int failed = 0;
+  std::vector<int32_t> timeline;  // of the session at the end of the round
   std::atomic<int> live_blocks{0}, live_files{0}, live_maps{0};
 
   bool hits(Point here) {
@@ -173,10 +176,24 @@ int go_round(Host& host) {
   Owned<fathom_model, fathom_model_release> model;
   if (!ok(fathom_model_open(runtime.handle, "model", 5, &loading, &model.handle))) return bad;
 
-  const fathom_message message = {"user", 4, "Hello there", 11};
-  int32_t prompt[64];
-  size_t prompt_size = 0;
-  if (!ok(fathom_encode_chat(model.handle, &message, 1, nullptr, prompt, 64, &prompt_size))) return bad;
+  Owned<fathom_model, fathom_model_release> in_memory;
+  std::vector<fathom_memory_file> given;
+  for (const auto& [path, content] : *host.files) {
+    const char* name = path.c_str() + sizeof "model/" - 1;
+    given.push_back({name, strlen(name), content.data(), content.size()});
+  }
+  if (!ok(fathom_model_open_memory(runtime.handle, given.data(), given.size(), nullptr, &in_memory.handle))) {
+    check(in_memory.handle == nullptr, "a model that was not opened has a handle");
+  }
+  uint8_t fingerprint[FATHOM_FINGERPRINT_SIZE];
+  ok(fathom_model_fingerprint(model.handle, fingerprint));
+
+  const fathom_message messages[] = {{"system", 6, "Be brief.", 9}, {"user", 4, "Hello <|im_end|> there", 22}};
+  int32_t prompt[160];
+  char said[256];
+  size_t prompt_size = 0, said_size = 0;
+  if (!ok(fathom_encode_chat(model.handle, messages, 2, nullptr, prompt, 160, &prompt_size))) return bad;
+  ok(fathom_decode(model.handle, prompt, prompt_size, FATHOM_DECODE_KEEP_SPECIAL, said, sizeof said, &said_size));
   const fathom_string ending = {"\n\n\n", 3};
   fathom_stop_options stop = {};
   stop.struct_size = sizeof stop;
@@ -185,11 +202,12 @@ int go_round(Host& host) {
   stop.string_count = 1;
   fathom_session_options wanted = {};
   wanted.struct_size = sizeof wanted;
-  wanted.context_length = 100;
+  wanted.context_length = 200;
   wanted.top_logprobs = 2;
   wanted.trace_routes = 1;
   wanted.count_routes = 1;
   wanted.stop = &stop;
+  ok(fathom_session_memory_needs(model.handle, &wanted, &needs));
   Owned<fathom_session, fathom_session_release> session, fork, other;
   if (!ok(fathom_session_create(model.handle, &wanted, &session.handle))) return bad;
   if (!ok(fathom_session_append(session.handle, prompt, prompt_size))) return bad;
@@ -198,6 +216,8 @@ int go_round(Host& host) {
   step.max_new_tokens = 2;
   ok(fathom_session_step(session.handle, &step, nullptr));
   ok(fathom_session_generate(session.handle, 2, take_text, &host, nullptr));
+  ok(fathom_session_set_sampling(session.handle, nullptr));
+  ok(fathom_session_set_stop(session.handle, &stop));
 
   if (ok(fathom_session_fork(session.handle, &fork.handle))) ok(fathom_session_step(fork.handle, &step, nullptr));
   {
@@ -210,9 +230,14 @@ int go_round(Host& host) {
     }
   }
   Saved saved = {&host, {}, 0};
-  if (other.handle && ok(fathom_session_save(session.handle, write_state, &saved))) {
+  uint64_t saved_bytes = 0;
+  if (other.handle && ok(fathom_session_saved_bytes(session.handle, &saved_bytes)) &&
+      ok(fathom_session_save(session.handle, write_state, &saved))) {
+    check(saved.bytes.size() == saved_bytes, "a saved state has another size than was told");
     ok(fathom_session_restore(other.handle, read_state, &saved));
     ok(fathom_session_rewind(other.handle, prompt_size / 2));
+    ok(fathom_session_step(other.handle, &step, nullptr));
+    ok(fathom_session_sync(other.handle, prompt, prompt_size, nullptr));
     ok(fathom_session_step(other.handle, &step, nullptr));
   }
   char text[512];
@@ -222,6 +247,11 @@ int go_round(Host& host) {
   ok(fathom_session_read_text(session.handle, text, sizeof text, &needed));
   ok(fathom_session_read_routes(session.handle, routes, 4096, &needed));
   ok(fathom_session_read_logprobs(session.handle, logprobs, 512, &needed));
+  uint64_t counts[64];
+  ok(fathom_session_route_totals(session.handle, 1, counts, nullptr, 64, &needed));
+  int32_t timeline[200];
+  if (ok(fathom_session_tokens(session.handle, timeline, 200, &needed))) host.timeline.assign(timeline, timeline + needed);
+  ok(fathom_session_reset(session.handle));
   return bad;
 }
 
@@ -229,6 +259,16 @@ void check_given_back(const Host& host, const std::string& where) {
   check(host.live_blocks == 0, where + ": " + std::to_string(host.live_blocks) + " blocks were not given back");
   check(host.live_files == 0, where + ": " + std::to_string(host.live_files) + " files were not closed");
   check(host.live_maps == 0, where + ": " + std::to_string(host.live_maps) + " files were not unmapped");
+}
+
+// The timeline of a round in which nothing fails.
+std::vector<int32_t> undisturbed;
+
+// A failure may end a step early; what there is by then is the beginning of the same text.
+void check_timeline(const Host& host, const std::string& where) {
+  const size_t size = host.timeline.size();
+  check(size <= undisturbed.size() && std::equal(host.timeline.begin(), host.timeline.end(), undisturbed.begin()),
+        where + ": a session went on with other tokens");
 }
 
 // Fails call 0, 1, 2, ... of one point until a round has fewer calls than that.
@@ -244,6 +284,7 @@ int sweep(const std::map<std::string, std::string>& files, Point point, Manner m
     const int bad = go_round(host);
     const std::string where = std::string(kNames[point]) + (manner == Manner::raise ? " throwing" : "") + ", call " + std::to_string(n);
     check_given_back(host, where);
+    check_timeline(host, where);
     if (host.failed == 0) {
       check(bad == 0, where + ": failed although nothing was wrong: " + fathom_last_error());
       return rounds;
@@ -272,6 +313,7 @@ int sweep_heap(const std::map<std::string, std::string>& files, int stride) {
       }
     }
     check_given_back(host, "heap, allocation " + std::to_string(n));
+    check_timeline(host, "heap, allocation " + std::to_string(n));
     if (bad == 0 && !refused) return rounds;
   }
 }
@@ -307,6 +349,13 @@ int main(int argc, char** argv) {
     files["model/" + entry.path().filename().string()] = {std::istreambuf_iterator<char>(in), {}};
   }
   Silence silence;
+  {
+    Host host;
+    host.files = &files;
+    check(go_round(host) == 0, std::string("a round in which nothing fails: ") + fathom_last_error());
+    undisturbed = host.timeline;
+    check(undisturbed.size() > 40, "a round writes too little to compare");
+  }
   std::string counts;
   for (int point = 0; point < kPoints; ++point) {
     for (const Manner manner : {Manner::refuse, Manner::raise}) {
