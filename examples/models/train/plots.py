@@ -8,7 +8,7 @@ OPENINGS = [
     "Once upon a time, there was a {trait} {kind} [named|called] {name}. {He} lived {home}[.| and had a best friend, {friend} the {fkind}.]",
     "{name} was a [little|young|small] {kind} who lived {home}. [{He} was very {trait}.|Everyone said that {he} was {trait}.|{He} liked to play with {his} friend {friend}.]",
     "One {weather} [morning|day|afternoon], a little {kind} named {name} [woke up early|looked out of the window|went out to play|was sitting at home]. [{He} lived {home}.|{He} was {trait} and full of ideas.]",
-    "In {season}, [when the days were {weather}|when the air was fresh], a {trait} {kind} named {name} lived {home}.",
+    "In {season}, [when the air was fresh|on a fine day|when the days were still], a {trait} {kind} named {name} lived {home}.",
 ]
 
 CLOSINGS = [
@@ -105,7 +105,7 @@ PLOTS = {
         "[When the sun came out|At last the rain stopped, and] there was a rainbow over the {place}. \"[How beautiful|Look, all the colours],\" said {friend}.",
         "\"[This was the best picnic ever|I like the rain now|Next time I hope that it rains again],\" said {name}.",
     ]),
-    "astray": ("got lost in the {place}", [
+    "astray": ("got lost on a walk", [
         "One {weather} [morning|day], {name} saw {lure}. [{He} wanted to see more.|\"Wait for me!\" {he} called.|It was so pretty.] {He} followed it [into the {place}|over the {place}|past the {place}], [farther and farther|on and on].",
         "Then it was gone. {name} looked around. [Nothing looked like home.|{He} did not know this place.|All the paths looked the same.] \"[Where am I?|I am lost,]\" {he} [said|whispered].",
         "[It grew dark.|The wind was cold.|The shadows grew long.] {name} sat down {outside} and [cried|began to cry|thought of {elder}].",

@@ -97,11 +97,12 @@ def tell(rng: random.Random) -> Tale:
             paragraphs.append(sentence)
         else:
             paragraphs[-1] += " " + sentence
-    return Tale(articles(request), articles(opening), articles("\n\n".join(paragraphs)), plot, (slots["name"], slots["friend"]))
+    return Tale(polished(request), polished(opening), polished("\n\n".join(paragraphs)), plot, (slots["name"], slots["friend"]))
 
 
-def articles(text: str) -> str:
-    """`a` before a vowel becomes `an`: templates write `a {kind}` without knowing the kind."""
+def polished(text: str) -> str:
+    """`a` before a vowel becomes `an`, and a question inside a quotation gets no comma: templates do not know their words."""
+    text = re.sub(r"([?!]),\"", r'\1"', text)
     return re.sub(r"\b([Aa]) (?=[aeiouAEIOU])", r"\1n ", text)
 
 

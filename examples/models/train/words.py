@@ -66,4 +66,4 @@ GUIDES = {"owl": "he", "mole": "she", "deer": "she", "old crow": "he", "snail": 
           "postman": "he", "baker": "she", "gardener": "he", "shepherd": "she"}
 LURES = ("a blue butterfly", "a funny beetle", "a floating feather", "the sound of music", "a trail of shiny stones", "a bright dragonfly",
          "a rolling apple", "a rainbow")
-GAMES = ("hide and seek", "tag", "catch", "a counting game", "a guessing game", "jump rope", "marbles")
+GAMES = ("hide and seek", "tag", "catch", "hopscotch", "riddles", "jump rope", "leapfrog", "marbles")
