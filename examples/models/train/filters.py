@@ -55,8 +55,9 @@ def names_in(text: str) -> Set[str]:
     found = set()
     for match in re.finditer(r"[A-Z][a-z']+", text):
         before = text[:match.start()].rstrip(" ")
-        if before and before[-1] not in ".!?\"'\n" and match.group() not in PLAIN_CAPITALS:
-            found.add(re.sub(r"'s?$", "", match.group()))
+        word = re.sub(r"'s?$", "", match.group())
+        if before and before[-1] not in ".!?\"'\n" and word not in PLAIN_CAPITALS:
+            found.add(word)
     return found
 
 
