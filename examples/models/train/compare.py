@@ -3,8 +3,8 @@
     python3 compare.py RUN FOLDER --fathom build/bin/fathom [--fixture logits.safetensors] [--texts 40]
 
 Logits of every position of three held-out tales (at most 1e-3 of the largest logit apart), and the perplexity of single held-out tales
-(within 0.5 %). `--fixture` writes the three tales' ids and PyTorch's logits: `pN.input_ids` [T], `pN.logits` [T, V]. Exits with 1
-when they differ by more.
+(within 0.5 %). `--fixture` writes the three tales' ids and PyTorch's logits, `pN.input_ids` [T] and `pN.logits` [T, V], in the form of
+the conformance fixtures; `greedy` is empty. Exits with 1 when they differ by more.
 """
 
 import argparse
@@ -51,7 +51,7 @@ def main() -> None:
         net = read_back(given.folder, Config(**json.load(f)))
     tokenizer = Tokenizer.from_file(os.path.join(given.folder, "tokenizer.json"))
     with open(os.path.join(given.run, "data", "held_out.json"), encoding="utf-8") as f:
-        texts = json.load(f)[:given.texts]
+        texts = sorted(json.load(f)[:given.texts], key=len)  # the fixture takes the shortest
     encoded = [[0] + tokenizer.encode(text, add_special_tokens=False).ids for text in texts]
 
     good, fixture = True, {}
@@ -64,8 +64,14 @@ def main() -> None:
             print(f"tale {i}: {len(ids)} tokens, logits at most {apart:.2e} apart, the largest is {largest:.2f}, "
                   f"same best token at {same:.1%}")
             good &= apart <= 1e-3 * largest
-            fixture[f"p{i}.input_ids"] = ("I32", numpy.array(ids, numpy.int32))
-            fixture[f"p{i}.logits"] = ("F32", ours.astype(numpy.float32))
+            best_two = numpy.sort(ours, -1)[:, -2:]
+            nothing = numpy.zeros(0, numpy.float32)
+            for field, kind, values in (("input_ids", "I32", numpy.array(ids, numpy.int32)), ("logits", "F32", ours),
+                                        ("argmax", "I32", ours.argmax(-1).astype(numpy.int32)),
+                                        ("argmax_margin", "F32", best_two[:, 1] - best_two[:, 0]),
+                                        ("greedy", "I32", numpy.zeros(0, numpy.int32)), ("greedy_margin", "F32", nothing),
+                                        ("greedy_logits_last", "F32", nothing)):
+                fixture[f"p{i}.{field}"] = (kind, values)
         sums, counts = [0.0, 0.0], [0, 0]
         for text, ids in zip(texts, encoded):
             batch = torch.tensor([ids])
