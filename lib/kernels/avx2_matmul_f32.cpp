@@ -19,7 +19,7 @@ struct Sixteen {
 FATHOM_INLINE __m128i load_128(const uint8_t* at) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(at)); }
 FATHOM_INLINE __m256 from_bf16(__m128i bits) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16)); }
 
-// ---- The formats: kBytes a sixteen values at `at`, times `scale` where kScaled.
+// ---- The formats: kBytes a sixteen values at `at`, times `scale` where kScaled; those without factors also eight at a time.
 
 struct F32 {
   static constexpr bool kScaled = false;
@@ -28,6 +28,7 @@ struct F32 {
     const float* values = reinterpret_cast<const float*>(at);
     return {_mm256_loadu_ps(values), _mm256_loadu_ps(values + 8)};
   }
+  static FATHOM_INLINE __m256 load_eight(const uint8_t* at) { return _mm256_loadu_ps(reinterpret_cast<const float*>(at)); }
 };
 
 struct F16 {
@@ -36,6 +37,7 @@ struct F16 {
   static FATHOM_INLINE Sixteen load(const uint8_t* at, __m256) {
     return {_mm256_cvtph_ps(load_128(at)), _mm256_cvtph_ps(load_128(at + 16))};
   }
+  static FATHOM_INLINE __m256 load_eight(const uint8_t* at) { return _mm256_cvtph_ps(load_128(at)); }
 };
 
 struct BF16 {
@@ -44,6 +46,7 @@ struct BF16 {
   static FATHOM_INLINE Sixteen load(const uint8_t* at, __m256) {
     return {from_bf16(load_128(at)), from_bf16(load_128(at + 16))};
   }
+  static FATHOM_INLINE __m256 load_eight(const uint8_t* at) { return from_bf16(load_128(at)); }
 };
 
 struct F8E4M3 {
@@ -202,6 +205,34 @@ FATHOM_INLINE void multiply_tile(const WeightRows& w, int64_t n, const float* x,
   store_sums(sums, n, y, y_stride);
 }
 
+// The same for 3 rows of weights and 4 of activations, in formats without factors: twelve sums hide the latency of adding, and eight
+// columns at a time leave them all in registers.
+template <typename F>
+FATHOM_INLINE void multiply_three_by_four(const WeightRows& w, int64_t n, const float* x, int64_t x_stride, float* y,
+                                          int64_t y_stride) {
+  __m256 sums[3][4] = {};
+  const uint8_t* at = w.data + n * w.row_bytes;
+  const int64_t whole = w.cols / 16 * 16;
+  for (int64_t k = 0; k < whole; k += 8) {
+    __m256 weights[3];
+#pragma GCC unroll 3
+    for (int j = 0; j < 3; ++j) weights[j] = F::load_eight(at + j * w.row_bytes + k * F::kBytes / 16);
+#pragma GCC unroll 4
+    for (int r = 0; r < 4; ++r) {
+      const __m256 values = _mm256_loadu_ps(x + r * x_stride + k);
+#pragma GCC unroll 3
+      for (int j = 0; j < 3; ++j) sums[j][r] = _mm256_fmadd_ps(weights[j], values, sums[j][r]);
+    }
+  }
+  if (whole < w.cols) {
+    for (int j = 0; j < 3; ++j) {
+      const Sixteen weights = load_some<F>(at + j * w.row_bytes + whole * F::kBytes / 16, w.cols - whole, _mm256_setzero_ps());
+      for (int r = 0; r < 4; ++r) sums[j][r] = add_product(weights, load_x_some(x + r * x_stride + whole, w.cols - whole), sums[j][r]);
+    }
+  }
+  store_sums(sums, n, y, y_stride);
+}
+
 // FP4 with one power of two for 32 values, which are 16 bytes: in a block with it (MXFP4, values j and j + 16 in one byte), or
 // beside it (two neighbours in one byte).
 struct ThirtyTwo {
@@ -299,11 +330,34 @@ FATHOM_INLINE void multiply_rows(const WeightRows& w, int64_t n, const float* x,
 }
 
 template <typename F>
+constexpr bool kHasEights = requires(const uint8_t* at) { F::load_eight(at); };
+
+// Weights that the second-level cache holds pass by four rows of activations at a time, which then stay in the first: a page of
+// latents and the queries of all heads, say.
+constexpr int64_t kCachedBytes = 128 << 10;
+
+template <typename F>
 FATHOM_INLINE void matmul(const WeightRows& w, int64_t first_row, int64_t last_row, const float* x, int64_t x_stride, int64_t m,
                           float* y, int64_t y_stride) {
   int64_t n = first_row;
+  if constexpr (kHasEights<F>) {
+    if ((last_row - first_row) * w.row_bytes <= kCachedBytes) {
+      for (; m > 4; m -= 4, x += 4 * x_stride, y += 4 * y_stride) {
+        for (n = first_row; n + 3 <= last_row; n += 3) multiply_three_by_four<F>(w, n, x, x_stride, y, y_stride);
+        for (; n < last_row; ++n) Tile<F, 1, 4>::multiply(w, n, x, x_stride, y, y_stride);
+      }
+      n = first_row;
+    }
+  }
   if (m == 1) {
     for (; n + 4 <= last_row; n += 4) Tile<F, 4, 1>::multiply(w, n, x, x_stride, y, y_stride);
+  }
+  if constexpr (kHasEights<F>) {
+    for (; m >= 4 && n + 3 <= last_row; n += 3) {
+      int64_t i = 0;
+      for (; i + 4 <= m; i += 4) multiply_three_by_four<F>(w, n, x + i * x_stride, x_stride, y + i * y_stride, y_stride);
+      if (i < m) multiply_rows<F, 3>(w, n, x + i * x_stride, x_stride, m - i, y + i * y_stride, y_stride);
+    }
   }
   for (; n + 2 <= last_row; n += 2) multiply_rows<F, 2>(w, n, x, x_stride, m, y, y_stride);
   if (n < last_row) multiply_rows<F, 1>(w, n, x, x_stride, m, y, y_stride);
@@ -311,45 +365,81 @@ FATHOM_INLINE void matmul(const WeightRows& w, int64_t first_row, int64_t last_r
 
 // ---- Sums of weight rows.
 
-// N rows in ascending order onto sixteen columns (or `count` of them) of one row of y.
-template <int N>
-FATHOM_INLINE void accumulate_columns(const Sixteen* weights, const float* x, float* y, int64_t count) {
-  Sixteen sum = count == 16 ? load_x(y) : load_x_some(y, count);
-  for (int j = 0; j < N; ++j) {
-    const __m256 factor = _mm256_broadcast_ss(x + j);
-    sum.low = _mm256_fmadd_ps(weights[j].low, factor, sum.low);
-    sum.high = _mm256_fmadd_ps(weights[j].high, factor, sum.high);
+constexpr int kSumRows = 64;     // rows of weights, and
+constexpr int kSumColumns = 32;  // columns of them, that are decoded together: 8 KB
+
+// Rows [0, rows) of `weights`, kSumColumns apart, in ascending order onto sixteen columns of R rows of y.
+template <int R>
+FATHOM_INLINE void accumulate_columns(const float* weights, int64_t rows, const float* x, int64_t x_stride, float* y,
+                                      int64_t y_stride) {
+  Sixteen sums[R];
+#pragma GCC unroll 4
+  for (int r = 0; r < R; ++r) sums[r] = load_x(y + r * y_stride);
+  for (int64_t j = 0; j < rows; ++j) {
+    const Sixteen row = load_x(weights + j * kSumColumns);
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r) {
+      const __m256 factor = _mm256_broadcast_ss(x + r * x_stride + j);
+      sums[r].low = _mm256_fmadd_ps(row.low, factor, sums[r].low);
+      sums[r].high = _mm256_fmadd_ps(row.high, factor, sums[r].high);
+    }
   }
-  if (count == 16) {
-    _mm256_storeu_ps(y, sum.low);
-    _mm256_storeu_ps(y + 8, sum.high);
-  } else {
-    store_some(y, sum, count);
+#pragma GCC unroll 4
+  for (int r = 0; r < R; ++r) {
+    _mm256_storeu_ps(y + r * y_stride, sums[r].low);
+    _mm256_storeu_ps(y + r * y_stride + 8, sums[r].high);
   }
 }
 
-template <typename F, int N>
-FATHOM_INLINE void accumulate_tile(const WeightRows& w, int64_t n, const float* x, int64_t x_stride, int64_t m, float* y,
-                                   int64_t y_stride) {
-  const uint8_t* row = w.data + n * w.row_bytes;
-  Sixteen weights[N];
-  int64_t k = 0;
-  for (; k + 16 <= w.cols; k += 16) {
-    for (int j = 0; j < N; ++j) weights[j] = F::load(row + j * w.row_bytes + k * F::kBytes / 16, _mm256_setzero_ps());
-    for (int64_t i = 0; i < m; ++i) accumulate_columns<N>(weights, x + i * x_stride, y + i * y_stride + k, 16);
+// The same for a column or a few, of one row of y.
+FATHOM_INLINE void accumulate_some(const float* weights, int64_t rows, const float* x, float* y, int64_t count) {
+  Sixteen sum = load_x_some(y, count);
+  for (int64_t j = 0; j < rows; ++j) {
+    const Sixteen row = load_x(weights + j * kSumColumns);
+    const __m256 factor = _mm256_broadcast_ss(x + j);
+    sum.low = _mm256_fmadd_ps(row.low, factor, sum.low);
+    sum.high = _mm256_fmadd_ps(row.high, factor, sum.high);
   }
-  if (k == w.cols) return;
-  for (int j = 0; j < N; ++j)
-    weights[j] = load_some<F>(row + j * w.row_bytes + k * F::kBytes / 16, w.cols - k, _mm256_setzero_ps());
-  for (int64_t i = 0; i < m; ++i) accumulate_columns<N>(weights, x + i * x_stride, y + i * y_stride + k, w.cols - k);
+  store_some(y, sum, count);
+}
+
+// `count` columns from k on, at most kSumColumns, of `rows` rows from n on.
+template <typename F>
+FATHOM_INLINE void accumulate_block(const WeightRows& w, int64_t n, int64_t rows, int64_t k, int64_t count, const float* x,
+                                    int64_t x_stride, int64_t m, float* y, int64_t y_stride) {
+  alignas(32) float weights[kSumRows * kSumColumns];
+  for (int64_t j = 0; j < rows; ++j) {
+    const uint8_t* row = w.data + (n + j) * w.row_bytes;
+    for (int64_t c = 0; c < count; c += 16) {
+      const uint8_t* at = row + (k + c) * F::kBytes / 16;
+      const Sixteen values =
+          count - c >= 16 ? F::load(at, _mm256_setzero_ps()) : load_some<F>(at, count - c, _mm256_setzero_ps());
+      _mm256_store_ps(weights + j * kSumColumns + c, values.low);
+      _mm256_store_ps(weights + j * kSumColumns + c + 8, values.high);
+    }
+  }
+  for (int64_t c = 0; c < count; c += 16) {
+    float* out = y + k + c;
+    int64_t i = 0;
+    if (count - c >= 16) {
+      for (; i + 4 <= m; i += 4) accumulate_columns<4>(weights + c, rows, x + i * x_stride, x_stride, out + i * y_stride, y_stride);
+      for (; i < m; ++i) accumulate_columns<1>(weights + c, rows, x + i * x_stride, x_stride, out + i * y_stride, y_stride);
+    } else {
+      for (; i < m; ++i) accumulate_some(weights + c, rows, x + i * x_stride, out + i * y_stride, count - c);
+    }
+  }
 }
 
 template <typename F>
 FATHOM_INLINE void accumulate(const WeightRows& w, int64_t first_row, int64_t last_row, const float* x, int64_t x_stride,
                               int64_t m, float* y, int64_t y_stride) {
-  int64_t n = first_row;
-  for (; n + 4 <= last_row; n += 4) accumulate_tile<F, 4>(w, n, x + n - first_row, x_stride, m, y, y_stride);
-  for (; n < last_row; ++n) accumulate_tile<F, 1>(w, n, x + n - first_row, x_stride, m, y, y_stride);
+  for (int64_t n = first_row; n < last_row; n += kSumRows) {
+    const int64_t rows = last_row - n < kSumRows ? last_row - n : kSumRows;
+    for (int64_t k = 0; k < w.cols; k += kSumColumns) {
+      const int64_t count = w.cols - k < kSumColumns ? w.cols - k : kSumColumns;
+      accumulate_block<F>(w, n, rows, k, count, x + n - first_row, x_stride, m, y, y_stride);
+    }
+  }
 }
 
 // ---- Decoding.

@@ -97,7 +97,7 @@ struct Partials {
   std::int64_t slots = 0;
 };
 
-constexpr std::int64_t kSplitHeads = 8;  // of a unit: reading a latent costs less than its products with so many queries
+constexpr std::int64_t kSplitHeads = 16;  // of a unit: reading a latent costs little beside its products with so many queries
 
 const RowSpan& span_of(const Pass& pass, std::int64_t row) {
   return *std::find_if(pass.spans.begin(), pass.spans.end(), [&](const RowSpan& s) { return row < s.first_row + s.rows; });
