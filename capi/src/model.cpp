@@ -23,7 +23,9 @@ int32_t fathom_model_open(const fathom_runtime* runtime, const char* path, size_
     const auto used = capi::read(runtime, "runtime");
     capi::require(model != nullptr, "model is NULL");
     const fathom::ModelOptions wanted = capi::read_model_options(options);
-    auto opened = std::make_unique<fathom::Model>(fathom::Model::open(*used, capi::read_path(path, path_size), wanted));
+    const std::string where = capi::read_path(path, path_size);
+    std::unique_ptr<fathom::Model> opened;
+    capi::watch_tasks([&] { opened = std::make_unique<fathom::Model>(fathom::Model::open(*used, where, wanted)); });
     *model = capi::make_handle<fathom_model>(used.host(), std::move(opened));
   });
 }
@@ -34,7 +36,9 @@ int32_t fathom_model_open_memory(const fathom_runtime* runtime, const fathom_mem
     const auto used = capi::read(runtime, "runtime");
     capi::require(model != nullptr, "model is NULL");
     const fathom::ModelOptions wanted = capi::read_model_options(options);
-    auto opened = std::make_unique<fathom::Model>(fathom::Model::open_memory(*used, read_files(files, file_count), wanted));
+    const auto given = read_files(files, file_count);
+    std::unique_ptr<fathom::Model> opened;
+    capi::watch_tasks([&] { opened = std::make_unique<fathom::Model>(fathom::Model::open_memory(*used, given, wanted)); });
     *model = capi::make_handle<fathom_model>(used.host(), std::move(opened));
   });
 }
