@@ -237,12 +237,13 @@ class DeepseekV3(nn.Module):
 
     @torch.no_grad()
     def reset(self) -> None:
-        """Fresh weights: variance 1 / inputs, what adds to the residual stream smaller the deeper the model."""
+        """Fresh weights: variance 1 / inputs, what adds to the residual stream smaller the deeper the model. The embedding is about
+        as large as what the layers add: begun at 0.02 it was still a hundredth of the stream after 600 steps."""
         depth = (2 * self.config.num_hidden_layers) ** -0.5
         for name, p in self.named_parameters():
             if p.dim() < 2:
                 continue
-            std = 0.02 if name.startswith(("embed_tokens", "lm_head")) else p.shape[-1] ** -0.5
+            std = 0.5 if name.startswith("embed_tokens") else 0.02 if name.startswith("lm_head") else p.shape[-1] ** -0.5
             if name.endswith(("o_proj.weight", "down_proj.weight", "down")):
                 std *= depth
             nn.init.normal_(p, 0.0, std)
