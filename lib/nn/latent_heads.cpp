@@ -76,8 +76,8 @@ LatentHeads LatentHeads::split(const LatentShape& shape, const WeightView& k_b, 
 
 std::size_t LatentHeads::scratch_bytes(std::int64_t max_rows) const noexcept {
   const std::size_t tile = std::size_t(kTileRows * shape_.kv_lora_rank) * sizeof(float);
-  const std::size_t key_row = std::size_t(shape_.nope_dim) * sizeof(float);  // of the split form, while it is turned
-  return std::max({tile, key_row, quantised_bytes(max_rows, shape_.kv_lora_rank), quantised_bytes(max_rows, shape_.nope_dim)});
+  const std::size_t key_rows = std::size_t(kTileRows * shape_.nope_dim) * sizeof(float);  // of the split form, while they are turned
+  return std::max({tile, key_rows, quantised_bytes(max_rows, shape_.kv_lora_rank), quantised_bytes(max_rows, shape_.nope_dim)});
 }
 
 void LatentHeads::absorb_query(const kernels::KernelTable& kernels, std::int64_t head, const float* q, std::int64_t q_stride,
@@ -102,10 +102,14 @@ void LatentHeads::decode(const kernels::KernelTable& kernels, std::int64_t head,
   const std::int64_t key_row = head * head_rows_key_;
   const auto decode_key = kernels.decode_row[int(key_.format)];
   if (key_transposed_) {
-    auto* row = reinterpret_cast<float*>(scratch.data());
-    for (std::int64_t c = 0; c < rank; ++c) {
-      decode_key(key_.stored, key_row + c, 0, shape_.nope_dim, row);
-      for (std::int64_t i = 0; i < shape_.nope_dim; ++i) w_uk[i * rank + c] = row[i];
+    // Some rows at a time, so that what is written fills lines of the cache.
+    auto* rows = reinterpret_cast<float*>(scratch.data());
+    for (std::int64_t c = 0; c < rank; c += kTileRows) {
+      const std::int64_t count = std::min(kTileRows, rank - c);
+      for (std::int64_t r = 0; r < count; ++r) decode_key(key_.stored, key_row + c + r, 0, shape_.nope_dim, rows + r * shape_.nope_dim);
+      for (std::int64_t i = 0; i < shape_.nope_dim; ++i) {
+        for (std::int64_t r = 0; r < count; ++r) w_uk[i * rank + c + r] = rows[r * shape_.nope_dim + i];
+      }
     }
   } else {
     for (std::int64_t i = 0; i < shape_.nope_dim; ++i) decode_key(key_.stored, key_row + i, 0, rank, w_uk + i * rank);
