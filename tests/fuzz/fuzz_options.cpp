@@ -53,15 +53,23 @@ class Bytes {
   std::size_t left_;
 };
 
-// All structs are as large as in the first version of the header.
+// Sizes in the first version of the header: less than that was never right.
+template <typename Struct>
+constexpr std::uint32_t kFirstSize = sizeof(Struct);
+template <>
+constexpr std::uint32_t kFirstSize<fathom_model_options> = 24;
+
 template <typename Struct>
 std::uint32_t choose_size(Bytes& in) {
   const std::uint8_t choice = in.take<std::uint8_t>();
   if (choice < 192) return sizeof(Struct);
-  if (choice < 240) return std::uint32_t(sizeof(Struct)) - 8 + choice % 80;
+  if (choice < 240) return kFirstSize<Struct> - 8 + choice % 80;
   return in.take<std::uint32_t>();
 }
-bool size_is_right(std::uint32_t size, std::size_t known) { return size >= known && size <= 4096; }
+template <typename Struct>
+bool size_is_right(std::uint32_t size) {
+  return size >= kFirstSize<Struct> && size <= 4096;
+}
 
 // As much memory as a caller with this struct_size has, and never less than the size itself takes.
 std::size_t room(std::uint32_t size) { return std::clamp<std::size_t>(size, sizeof size, 4160); }
@@ -69,18 +77,23 @@ std::size_t room(std::uint32_t size) { return std::clamp<std::size_t>(size, size
 template <typename Struct>
 class Options {
  public:
-  Options(Bytes& in, Struct fields, bool fields_wrong) : wrong_(fields_wrong), null_(in.one_in(16)) {
+  // `wrong_field`: of what the caller's size covers, the rest being zero.
+  template <typename Predicate>
+  Options(Bytes& in, Struct fields, Predicate wrong_field) : null_(in.one_in(16)) {
     const std::uint32_t size = choose_size<Struct>(in);
     fields.struct_size = size;
     memory_ = std::make_unique<std::byte[]>(room(size));
     std::memcpy(memory_.get(), &fields, std::min(room(size), sizeof fields));
-    wrong_ = wrong_ || !size_is_right(size, sizeof fields);
+    Struct seen = {};
+    std::memcpy(&seen, &fields, std::min(room(size), sizeof fields));
+    wrong_ = !size_is_right<Struct>(size) || wrong_field(seen);
     if (room(size) > sizeof fields && in.one_in(4)) {
       const std::byte set = in.take<std::byte>();
       memory_[sizeof fields + in.take<std::uint16_t>() % (room(size) - sizeof fields)] = set;
       wrong_ = wrong_ || set != std::byte{0};
     }
   }
+  Options(Bytes& in, Struct fields, bool fields_wrong) : Options(in, fields, [&](const Struct&) { return fields_wrong; }) {}
   const Struct* get() const { return null_ ? nullptr : reinterpret_cast<const Struct*>(memory_.get()); }
   bool must_be_refused() const { return wrong_ && !null_; }
 
@@ -98,7 +111,7 @@ class Result {
     std::copy(before_.begin(), before_.end(), memory_.get());
   }
   Struct* get() { return reinterpret_cast<Struct*>(memory_.get()); }
-  bool must_be_refused() const { return !size_is_right(size_, sizeof(Struct)); }
+  bool must_be_refused() const { return !size_is_right<Struct>(size_); }
   void check(bool succeeded) const {
     if (succeeded) {
       require(std::memcmp(memory_.get(), &size_, sizeof size_) == 0);
@@ -281,7 +294,10 @@ void ask_model_needs(Bytes& in) {
   o.progress = in.one_in(2) ? progress : nullptr;
   int stop = 0;
   o.progress_user = in.one_in(4) ? &stop : nullptr;
-  const Options<fathom_model_options> options(in, o, o.verify > 1);
+  o.lazy = in.flag();
+  o.reserved = in.reserved();
+  const Options<fathom_model_options> options(
+      in, o, [](const fathom_model_options& seen) { return seen.verify > 1 || seen.lazy > 1 || seen.reserved != 0; });
   const std::string path = in.one_in(4) ? in.text(40) : FATHOM_TEST_DATA "/deepseek-v3";
   Result<fathom_memory_needs> needs(in);
   // what is wrong with the path may be said first
