@@ -63,7 +63,7 @@ template <typename Struct>
 std::uint32_t choose_size(Bytes& in) {
   const std::uint8_t choice = in.take<std::uint8_t>();
   if (choice < 192) return sizeof(Struct);
-  if (choice < 240) return kFirstSize<Struct> - 8 + choice % 80;
+  if (choice < 240) return kFirstSize<Struct> - 8 + (choice - 192u);
   return in.take<std::uint32_t>();
 }
 template <typename Struct>
