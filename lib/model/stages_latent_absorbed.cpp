@@ -70,7 +70,7 @@ struct LocalMemory {
 
 // ---------------------------------------------------------------- few rows: queries, blocks of the context, values
 
-std::int64_t absorb_queries_units(const Pass& pass, int) { return splits_context(pass) ? pass.config().num_attention_heads : 0; }
+std::int64_t split_head_units(const Pass& pass, int) { return splits_context(pass) ? pass.config().num_attention_heads : 0; }
 
 void run_absorb_queries(Pass& pass, int layer, std::int64_t head, Worker& worker) {
   const std::int64_t width = latent_width(pass.config()), heads = pass.config().num_attention_heads;
@@ -132,8 +132,6 @@ void run_split(Pass& pass, int layer, std::int64_t unit, Worker& worker) {
     attend_blocks(pass, layer, cache, queries, state, local.state(n, c.kv_lora_rank), scores);
   }
 }
-
-std::int64_t expand_values_units(const Pass& pass, int layer) { return absorb_queries_units(pass, layer); }
 
 void run_expand_values(Pass& pass, int layer, std::int64_t head, Worker& worker) {
   const std::int64_t rank = pass.config().kv_lora_rank;
@@ -198,8 +196,8 @@ void run_attend_absorbed(Pass& pass, int layer, std::int64_t unit, Worker& worke
 
 }  // namespace
 
-constexpr StageKind absorb_queries{"absorb_queries", Part::attention, absorb_queries_units, run_absorb_queries};
+constexpr StageKind absorb_queries{"absorb_queries", Part::attention, split_head_units, run_absorb_queries};
 constexpr StageKind attend_absorbed{"attend_absorbed", Part::attention, attend_absorbed_units, run_attend_absorbed};
-constexpr StageKind expand_values{"expand_values", Part::attention, expand_values_units, run_expand_values};
+constexpr StageKind expand_values{"expand_values", Part::attention, split_head_units, run_expand_values};
 
 }  // namespace fathom::model::stages

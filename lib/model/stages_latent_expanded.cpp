@@ -75,8 +75,6 @@ void run_expand_latents(Pass& pass, int layer, std::int64_t head, Worker& worker
   }
 }
 
-BlockShape expanded_shape(const Pass& pass) { return {kQueryRows, pass.config().num_attention_heads}; }
-
 std::int64_t attend_expanded_units(const Pass& pass, int) {
   const Segment segment = segment_of(pass);
   if (!segment.span) return 0;
@@ -86,9 +84,8 @@ std::int64_t attend_expanded_units(const Pass& pass, int) {
 void run_attend_expanded(Pass& pass, int, std::int64_t unit, Worker& worker) {
   const Config& c = pass.config();
   const Segment segment = segment_of(pass);
-  const auto [block_rows, heads] = expanded_shape(pass);
-  const std::int64_t head = unit % heads, offset = unit / heads * block_rows;
-  const std::int64_t first_row = segment.span->first_row + offset, rows = std::min(block_rows, segment.span->rows - offset);
+  const std::int64_t head = unit % c.num_attention_heads, offset = unit / c.num_attention_heads * kQueryRows;
+  const std::int64_t first_row = segment.span->first_row + offset, rows = std::min(kQueryRows, segment.span->rows - offset);
   const std::int64_t last_position = pass.positions[std::size_t(first_row + rows - 1)];
   if (last_position < segment.first) return;
 

@@ -7,20 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "check.h"
+#include "small_session.h"
 
 enum { kThreads = 4 };
-
-static const int32_t kPrompt[] = {0, 40, 41, 42};
-
-static fathom_session* create_session(const fathom_model* model) {
-  const fathom_stop_options stop = {.struct_size = sizeof stop, .ignore_stop_tokens = 1};
-  const fathom_session_options options = {.struct_size = sizeof options, .context_length = 200, .stop = &stop};
-  fathom_session* session = NULL;
-  CHECK_OK(fathom_session_create(model, &options, &session));
-  CHECK_OK(fathom_session_append(session, kPrompt, 4));
-  return session;
-}
 
 /* What a host sees: every block comes back, every line is whole. */
 struct Host {
