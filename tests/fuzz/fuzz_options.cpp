@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "fathom.h"
+#include "fuzz/input_bytes.hpp"
 #include "fuzz/tensor_oracle.hpp"
 #include "text/unicode.hpp"
 
@@ -20,19 +21,10 @@ namespace {
 
 using fathom::fuzz::require;
 
-class Bytes {
+class Bytes : public fathom::fuzz::InputBytes {
  public:
-  Bytes(const std::uint8_t* data, std::size_t size) : data_(data), left_(size) {}
-  bool empty() const { return left_ == 0; }
-  template <typename T>
-  T take() {
-    T value{};
-    const std::size_t n = std::min(sizeof value, left_);
-    std::memcpy(&value, data_, n);
-    data_ += n, left_ -= n;
-    return value;
-  }
-  bool one_in(unsigned n) { return take<std::uint8_t>() % n == 0 && left_ > 0; }
+  using InputBytes::InputBytes;
+  bool one_in(unsigned n) { return take<std::uint8_t>() % n == 0 && !empty(); }
   // A value that limits are set at, or any.
   template <typename T>
   T number() {
@@ -47,10 +39,6 @@ class Bytes {
     for (char& c : text) c = char(take<std::uint8_t>());
     return text;
   }
-
- private:
-  const std::uint8_t* data_;
-  std::size_t left_;
 };
 
 // Sizes in the first version of the header: less than that was never right.

@@ -7,6 +7,7 @@
 
 #include "base/xxh64.hpp"
 #include "fathom/batch.hpp"
+#include "fuzz/input_bytes.hpp"
 #include "fuzz/tensor_oracle.hpp"
 
 namespace {
@@ -23,23 +24,7 @@ const Model& small_model() {
   return model;
 }
 
-class Bytes {
- public:
-  Bytes(const std::uint8_t* data, std::size_t size) : data_(data), left_(size) {}
-  bool empty() const { return left_ == 0; }
-  template <typename T>
-  T take() {
-    T value{};
-    const std::size_t n = std::min(sizeof value, left_);
-    std::memcpy(&value, data_, n);
-    data_ += n, left_ -= n;
-    return value;
-  }
-
- private:
-  const std::uint8_t* data_;
-  std::size_t left_;
-};
+using Bytes = fathom::fuzz::InputBytes;
 
 SamplingOptions sampling(Bytes& in) {
   SamplingOptions o;
