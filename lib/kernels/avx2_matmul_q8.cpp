@@ -8,8 +8,8 @@
 //
 // 16 rows of weights of a group are decoded once into a tile whose lanes are rows (avx2_q8_tile.hpp), and all rows of
 // activations pass over it, four at a time: no sums are taken across lanes, and products of pairs (maddubs) are added in 16
-// bits as long as they fit. Memory sees 16 short streams that the processor does not prefetch by itself, so the next 16 rows
-// are asked for while these are worked on.
+// bits as long as they fit. Rows as stored are 16 short streams to memory, which the processor does not prefetch by itself: the
+// next 16 rows are asked for while these are worked on. Interleaved rows are one stream, and need not be turned.
 #include "kernels/avx2_q8_blocks.hpp"
 #include "kernels/avx2_q8_k_blocks.hpp"
 #include "kernels/avx2_q8_tile.hpp"
@@ -105,8 +105,8 @@ FATHOM_INLINE void add_products(const Tile<F>& w, int b, int d, int r, __m256i c
 // ---- Few rows of activations: codes are multiplied as they are decoded.
 
 // Adds `blocks` blocks of 8 rows of weights, half r of a tile, times m rows of activations.
-template <typename F, int m>
-FATHOM_INLINE void multiply_direct(const Rows& rows, const Tile<F>& w, int r, int blocks, const QuantisedRows& x,
+template <typename F, int m, typename AnyRows>
+FATHOM_INLINE void multiply_direct(const AnyRows& rows, const Tile<F>& w, int r, int blocks, const QuantisedRows& x,
                                    const Terms* terms, Ahead<F>& ahead, Totals* totals) {
   constexpr int kStep = F::kStep, kRuns = 8 / F::kRun;
   __m256 sum[m];
@@ -138,25 +138,68 @@ FATHOM_INLINE void multiply_direct(const Rows& rows, const Tile<F>& w, int r, in
   for (int i = 0; i < m; ++i) _mm256_store_ps(totals[i] + 8 * r, sum[i]);
 }
 
-template <typename F, int m>
-void add_group_direct(const uint8_t* const* rows, int64_t at, int blocks, const QuantisedRows& x, Ahead<F>& ahead, Tile<F>& tile,
-                      Totals* totals) {
-  Terms terms[m];
+// The rows of a tile, as they are stored: the last one stands in for those that are not there.
+struct StoredTile {
+  static constexpr bool kInterleaved = false;
+  StoredTile(const WeightRows& w, int64_t first, int64_t count) {
+    for (int64_t r = 0; r < kTileRows; ++r) rows[r] = w.data + (first + (r < count ? r : count - 1)) * w.row_bytes;
+  }
+  FATHOM_INLINE Rows half(int r, int64_t at) const { return {rows + 8 * r, at}; }
+
+  const uint8_t* rows[kTileRows];
+};
+
+// And interleaved: one or two groups of 8.
+struct InterleavedTile {
+  static constexpr bool kInterleaved = true;
+  InterleavedTile(const WeightRows& w, int64_t first, int64_t count)
+      : groups{w.data + first * w.row_bytes, w.data + (first + (count > 8 ? 8 : 0)) * w.row_bytes} {}
+  FATHOM_INLINE InterleavedRows half(int r, int64_t at) const { return {groups[r], at}; }
+
+  const uint8_t* groups[2];
+};
+
+FATHOM_INLINE QuantisedRows advance(const QuantisedRows& x, int64_t rows, int64_t cols) {
+  const int64_t by = rows * x.cols + cols;
+  return {x.values + by, x.scales + by / 32, x.sums + by / 16, x.cols};
+}
+
+template <typename F>
+constexpr int kGroupBytes = kGroupValues / F::kValues * F::kBytes;
+
+FATHOM_INLINE int blocks_at(int64_t column, int64_t cols) {
+  return cols - column < kGroupValues ? int((cols - column) / kBlockValues) : kGroupBlocks;
+}
+
+// All columns of a tile's first `halves` halves, times m rows of activations. Interleaved halves go one after the other, in the
+// order of memory.
+template <typename F, int m, typename TileRows>
+void multiply_tile_direct(const TileRows& rows, int halves, int64_t cols, const QuantisedRows& x, Ahead<F>& ahead, Tile<F>& tile,
+                          Totals* totals) {
+  const int outer = TileRows::kInterleaved ? halves : 1, inner = TileRows::kInterleaved ? 1 : halves;
+  for (int part = 0; part < outer; ++part) {
+    int64_t at = 0;
+    for (int64_t k = 0; k < cols; k += kGroupValues, at += kGroupBytes<F>) {
+      const int blocks = blocks_at(k, cols);
+      const QuantisedRows group = advance(x, 0, k);
+      Terms terms[m];
 #pragma GCC unroll 4
-  for (int i = 0; i < m; ++i) prepare<F>(x, i, blocks, terms[i]);
-  for (int r = 0; r < 2; ++r) {
-    const Rows half{rows + 8 * r, at};
-    F::terms(half, blocks, r, tile);
-    multiply_direct<F, m>(half, tile, r, blocks, x, terms, ahead, totals);
+      for (int i = 0; i < m; ++i) prepare<F>(group, i, blocks, terms[i]);
+      for (int r = part; r < part + inner; ++r) {
+        const auto half = rows.half(r, at);
+        F::terms(half, blocks, r, tile);
+        multiply_direct<F, m>(half, tile, r, blocks, group, terms, ahead, totals);
+      }
+    }
   }
 }
 
 // ---- More rows of activations: codes are decoded into the tile.
 
-template <typename F>
-void decode(const uint8_t* const* rows, int64_t at, int blocks, Ahead<F>& ahead, Tile<F>& tile) {
+template <typename F, typename TileRows>
+void decode(const TileRows& rows, int64_t at, int blocks, Ahead<F>& ahead, Tile<F>& tile) {
   for (int r = 0; r < 2; ++r) {
-    const Rows half{rows + 8 * r, at};
+    const auto half = rows.half(r, at);
     F::terms(half, blocks, r, tile);
     for (int b = 0; b < blocks; b += F::kStep) {
       ahead.step();
@@ -216,44 +259,44 @@ void multiply(const Tile<F>& w, int blocks, const QuantisedRows& x, Totals* tota
   }
 }
 
-FATHOM_INLINE QuantisedRows advance(const QuantisedRows& x, int64_t rows, int64_t cols) {
-  const int64_t by = rows * x.cols + cols;
-  return {x.values + by, x.scales + by / 32, x.sums + by / 16, x.cols};
-}
+// How far ahead of a single stream its bytes are asked for, where the products take little time.
+constexpr int64_t kStreamAhead = 4096;
 
-template <typename F>
-void matmul(const WeightRows& w, int64_t first_row, int64_t last_row, const QuantisedRows& x, int64_t m, float* y,
-            int64_t y_stride) {
+template <typename F, typename TileRows>
+void matmul_tiles(const WeightRows& w, int64_t first_row, int64_t last_row, const QuantisedRows& x, int64_t m, float* y,
+                  int64_t y_stride) {
   constexpr void (*kMultiply[])(const Tile<F>&, int, const QuantisedRows&, Totals*) = {multiply<F, 1>, multiply<F, 2>,
                                                                                        multiply<F, 3>, multiply<F, 4>};
-  constexpr void (*kDirect[])(const uint8_t* const*, int64_t, int, const QuantisedRows&, Ahead<F>&, Tile<F>&, Totals*) = {
-      add_group_direct<F, 1>, add_group_direct<F, 2>, add_group_direct<F, 3>, add_group_direct<F, 4>};
-  constexpr int kGroupBytes = kGroupValues / F::kValues * F::kBytes;
+  constexpr void (*kDirect[])(const TileRows&, int, int64_t, const QuantisedRows&, Ahead<F>&, Tile<F>&, Totals*) = {
+      multiply_tile_direct<F, 1, TileRows>, multiply_tile_direct<F, 2, TileRows>, multiply_tile_direct<F, 3, TileRows>,
+      multiply_tile_direct<F, 4, TileRows>};
+  const bool direct = m <= kDirectRows<F>;
   alignas(64) Tile<F> tile;
   alignas(64) Totals totals[kTotals];
   for (int64_t n = first_row; n < last_row; n += kTileRows) {
     const int64_t count = last_row - n < kTileRows ? last_row - n : kTileRows;
-    const uint8_t* rows[kTileRows];  // the last row stands in for those that are not there
-    for (int64_t r = 0; r < kTileRows; ++r) rows[r] = w.data + (n + (r < count ? r : count - 1)) * w.row_bytes;
+    const TileRows rows(w, n, count);
+    // The next tile's rows, or what is a little further on in the stream.
     const int64_t left = last_row - n - count, below = left < kTileRows ? left : kTileRows;
     const char* next = reinterpret_cast<const char*>(w.data + (n + count) * w.row_bytes);
     Ahead<F> ahead{next, next + below * w.row_bytes};
+    if (TileRows::kInterleaved && direct) ahead.at = reinterpret_cast<const char*>(w.data + n * w.row_bytes) + kStreamAhead;
     for (int64_t part = 0; part < m; part += kTotals) {
       const int64_t part_m = m - part < kTotals ? m - part : kTotals;
       for (int64_t i = 0; i < part_m; ++i) {
         for (float& total : totals[i]) total = 0.0f;
       }
-      int64_t at = 0;
-      for (int64_t k = 0; k < w.cols; k += kGroupValues, at += kGroupBytes) {
-        const int blocks = w.cols - k < kGroupValues ? int((w.cols - k) / kBlockValues) : kGroupBlocks;
-        if (m <= kDirectRows<F>) {
-          kDirect[m - 1](rows, at, blocks, advance(x, 0, k), ahead, tile, totals);
-          continue;
-        }
-        decode(rows, at, blocks, ahead, tile);
-        for (int64_t i = 0; i < part_m; i += kActivations) {
-          const int64_t tile_m = part_m - i < kActivations ? part_m - i : kActivations;
-          kMultiply[tile_m - 1](tile, blocks, advance(x, part + i, k), totals + i);
+      if (direct) {
+        kDirect[m - 1](rows, count > 8 ? 2 : 1, w.cols, x, ahead, tile, totals);
+      } else {
+        int64_t at = 0;
+        for (int64_t k = 0; k < w.cols; k += kGroupValues, at += kGroupBytes<F>) {
+          const int blocks = blocks_at(k, w.cols);
+          decode(rows, at, blocks, ahead, tile);
+          for (int64_t i = 0; i < part_m; i += kActivations) {
+            const int64_t tile_m = part_m - i < kActivations ? part_m - i : kActivations;
+            kMultiply[tile_m - 1](tile, blocks, advance(x, part + i, k), totals + i);
+          }
         }
       }
       for (int64_t i = 0; i < part_m; ++i) {
@@ -267,6 +310,15 @@ void matmul(const WeightRows& w, int64_t first_row, int64_t last_row, const Quan
       }
     }
   }
+}
+
+template <typename F>
+void matmul(const WeightRows& w, int64_t first_row, int64_t last_row, const QuantisedRows& x, int64_t m, float* y,
+            int64_t y_stride) {
+  if constexpr (F::kBytes % 2 == 0) {
+    if (w.interleaved) return matmul_tiles<F, InterleavedTile>(w, first_row, last_row, x, m, y, y_stride);
+  }
+  matmul_tiles<F, StoredTile>(w, first_row, last_row, x, m, y, y_stride);
 }
 
 #undef FATHOM_INLINE

@@ -8,8 +8,8 @@ namespace {
 
 // Sixteen bytes a row whose low nibbles are values 0-15 of the block and whose high ones are 16-31. Calls
 // emit(d, nibbles) in an order that keeps few registers busy.
-template <typename Emit>
-FATHOM_INLINE void nibbles32(const Rows& rows, int64_t offset, Emit&& emit) {
+template <typename AnyRows, typename Emit>
+FATHOM_INLINE void nibbles32(const AnyRows& rows, int64_t offset, Emit&& emit) {
   __m256i bytes[4];
   columns16(rows, offset, bytes);
 #pragma GCC unroll 4
@@ -28,21 +28,22 @@ FATHOM_INLINE __m256i fifth_bits(__m256i bits, int d) {
   return mask(_mm256_cmpeq_epi8(_mm256_and_si256(spread, bit), bit), 16);
 }
 
-template <typename F>
-FATHOM_INLINE void set_scales(const Rows& rows, int blocks, int r, Tile<F>& out) {
+template <typename F, typename AnyRows>
+FATHOM_INLINE void set_scales(const AnyRows& rows, int blocks, int r, Tile<F>& out) {
   for (int b = 0; b < blocks; ++b) out.scale[b][r] = halves(rows, b * F::kBytes);
 }
 
-template <typename F>
-FATHOM_INLINE void set_scales_and_mins(const Rows& rows, int blocks, int r, Tile<F>& out) {
+template <typename F, typename AnyRows>
+FATHOM_INLINE void set_scales_and_mins(const AnyRows& rows, int blocks, int r, Tile<F>& out) {
   for (int b = 0; b < blocks; ++b) split_halves(words32(rows, b * F::kBytes), out.scale[b][r], out.min[b][r]);
 }
 
 struct Q4_0 : Traits {
   static constexpr int kValues = 32, kBytes = 18, kBias = 8;
-  static FATHOM_INLINE void terms(const Rows& rows, int blocks, int r, Tile<Q4_0>& out) { set_scales(rows, blocks, r, out); }
-  template <typename Emit>
-  static FATHOM_INLINE void codes(const Rows& rows, int b, Emit&& emit) {
+  template <typename AnyRows>
+  static FATHOM_INLINE void terms(const AnyRows& rows, int blocks, int r, Tile<Q4_0>& out) { set_scales(rows, blocks, r, out); }
+  template <typename AnyRows, typename Emit>
+  static FATHOM_INLINE void codes(const AnyRows& rows, int b, Emit&& emit) {
     nibbles32(rows, b * kBytes + 2, [&](int d, __m256i nibbles) { emit(0, d, nibbles); });
   }
 };
@@ -50,20 +51,22 @@ struct Q4_0 : Traits {
 struct Q4_1 : Traits {
   static constexpr int kValues = 32, kBytes = 20;
   static constexpr bool kMin = true;
-  static FATHOM_INLINE void terms(const Rows& rows, int blocks, int r, Tile<Q4_1>& out) {
+  template <typename AnyRows>
+  static FATHOM_INLINE void terms(const AnyRows& rows, int blocks, int r, Tile<Q4_1>& out) {
     set_scales_and_mins(rows, blocks, r, out);
   }
-  template <typename Emit>
-  static FATHOM_INLINE void codes(const Rows& rows, int b, Emit&& emit) {
+  template <typename AnyRows, typename Emit>
+  static FATHOM_INLINE void codes(const AnyRows& rows, int b, Emit&& emit) {
     nibbles32(rows, b * kBytes + 4, [&](int d, __m256i nibbles) { emit(0, d, nibbles); });
   }
 };
 
 struct Q5_0 : Traits {
   static constexpr int kValues = 32, kBytes = 22, kRun = 4, kBias = 16;
-  static FATHOM_INLINE void terms(const Rows& rows, int blocks, int r, Tile<Q5_0>& out) { set_scales(rows, blocks, r, out); }
-  template <typename Emit>
-  static FATHOM_INLINE void codes(const Rows& rows, int b, Emit&& emit) {
+  template <typename AnyRows>
+  static FATHOM_INLINE void terms(const AnyRows& rows, int blocks, int r, Tile<Q5_0>& out) { set_scales(rows, blocks, r, out); }
+  template <typename AnyRows, typename Emit>
+  static FATHOM_INLINE void codes(const AnyRows& rows, int b, Emit&& emit) {
     const __m256i bits = words32(rows, b * kBytes + 2);
     nibbles32(rows, b * kBytes + 6,
               [&](int d, __m256i nibbles) { emit(0, d, _mm256_or_si256(nibbles, fifth_bits(bits, d))); });
@@ -73,11 +76,12 @@ struct Q5_0 : Traits {
 struct Q5_1 : Traits {
   static constexpr int kValues = 32, kBytes = 24, kRun = 4;
   static constexpr bool kMin = true;
-  static FATHOM_INLINE void terms(const Rows& rows, int blocks, int r, Tile<Q5_1>& out) {
+  template <typename AnyRows>
+  static FATHOM_INLINE void terms(const AnyRows& rows, int blocks, int r, Tile<Q5_1>& out) {
     set_scales_and_mins(rows, blocks, r, out);
   }
-  template <typename Emit>
-  static FATHOM_INLINE void codes(const Rows& rows, int b, Emit&& emit) {
+  template <typename AnyRows, typename Emit>
+  static FATHOM_INLINE void codes(const AnyRows& rows, int b, Emit&& emit) {
     const __m256i bits = words32(rows, b * kBytes + 4);
     nibbles32(rows, b * kBytes + 8,
               [&](int d, __m256i nibbles) { emit(0, d, _mm256_or_si256(nibbles, fifth_bits(bits, d))); });
@@ -87,9 +91,10 @@ struct Q5_1 : Traits {
 struct Q8_0 : Traits {
   static constexpr int kValues = 32, kBytes = 34;
   static constexpr bool kSigned = true;
-  static FATHOM_INLINE void terms(const Rows& rows, int blocks, int r, Tile<Q8_0>& out) { set_scales(rows, blocks, r, out); }
-  template <typename Emit>
-  static FATHOM_INLINE void codes(const Rows& rows, int b, Emit&& emit) {
+  template <typename AnyRows>
+  static FATHOM_INLINE void terms(const AnyRows& rows, int blocks, int r, Tile<Q8_0>& out) { set_scales(rows, blocks, r, out); }
+  template <typename AnyRows, typename Emit>
+  static FATHOM_INLINE void codes(const AnyRows& rows, int b, Emit&& emit) {
 #pragma GCC unroll 2
     for (int p = 0; p < 2; ++p) {
       __m256i bytes[4];
@@ -103,9 +108,10 @@ struct Q8_0 : Traits {
 struct IQ4_NL : Traits {
   static constexpr int kValues = 32, kBytes = 18;
   static constexpr bool kSigned = true;
-  static FATHOM_INLINE void terms(const Rows& rows, int blocks, int r, Tile<IQ4_NL>& out) { set_scales(rows, blocks, r, out); }
-  template <typename Emit>
-  static FATHOM_INLINE void codes(const Rows& rows, int b, Emit&& emit) {
+  template <typename AnyRows>
+  static FATHOM_INLINE void terms(const AnyRows& rows, int blocks, int r, Tile<IQ4_NL>& out) { set_scales(rows, blocks, r, out); }
+  template <typename AnyRows, typename Emit>
+  static FATHOM_INLINE void codes(const AnyRows& rows, int b, Emit&& emit) {
     nibbles32(rows, b * kBytes + 2, [&](int d, __m256i nibbles) { emit(0, d, look_up(iq4_levels(), nibbles)); });
   }
 };
@@ -113,14 +119,15 @@ struct IQ4_NL : Traits {
 // Codes are twice the values, plus 12.
 struct MXFP4 : Traits {
   static constexpr int kValues = 32, kBytes = 17, kRun = 4, kBias = 12;
-  static FATHOM_INLINE void terms(const Rows& rows, int blocks, int r, Tile<MXFP4>& out) {
+  template <typename AnyRows>
+  static FATHOM_INLINE void terms(const AnyRows& rows, int blocks, int r, Tile<MXFP4>& out) {
     for (int b = 0; b < blocks; ++b) {
       const __m256i words = _mm256_cvtepu16_epi32(words16(rows, b * kBytes));
       out.scale[b][r] = half_powers(_mm256_and_si256(words, _mm256_set1_epi32(255)));
     }
   }
-  template <typename Emit>
-  static FATHOM_INLINE void codes(const Rows& rows, int b, Emit&& emit) {
+  template <typename AnyRows, typename Emit>
+  static FATHOM_INLINE void codes(const AnyRows& rows, int b, Emit&& emit) {
     const __m128i levels = _mm_setr_epi8(12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0);
     nibbles32(rows, b * kBytes + 1, [&](int d, __m256i nibbles) { emit(0, d, look_up(levels, nibbles)); });
   }

@@ -7,8 +7,8 @@ namespace fathom::kernels::avx2 {
 namespace {
 
 // The first 16 bytes of Q4_K and Q5_K: d and dmin, and six-bit scales and mins of 8 blocks.
-template <typename F>
-FATHOM_INLINE void set_k_scales(const Rows& rows, int r, Tile<F>& out) {
+template <typename F, typename AnyRows>
+FATHOM_INLINE void set_k_scales(const AnyRows& rows, int r, Tile<F>& out) {
   __m256i head[4];
   columns16(rows, 0, head);
   __m256 d, dmin;
@@ -27,9 +27,10 @@ FATHOM_INLINE void set_k_scales(const Rows& rows, int r, Tile<F>& out) {
 struct Q4_K : Traits {
   static constexpr int kValues = 256, kBytes = 144, kStep = 2;
   static constexpr bool kMin = true;
-  static FATHOM_INLINE void terms(const Rows& rows, int, int r, Tile<Q4_K>& out) { set_k_scales(rows, r, out); }
-  template <typename Emit>
-  static FATHOM_INLINE void codes(const Rows& rows, int b, Emit&& emit) {
+  template <typename AnyRows>
+  static FATHOM_INLINE void terms(const AnyRows& rows, int, int r, Tile<Q4_K>& out) { set_k_scales(rows, r, out); }
+  template <typename AnyRows, typename Emit>
+  static FATHOM_INLINE void codes(const AnyRows& rows, int b, Emit&& emit) {
 #pragma GCC unroll 2
     for (int p = 0; p < 2; ++p) {
       __m256i bytes[4];
@@ -46,9 +47,10 @@ struct Q4_K : Traits {
 struct Q5_K : Traits {
   static constexpr int kValues = 256, kBytes = 176, kStep = 2, kRun = 4;
   static constexpr bool kMin = true;
-  static FATHOM_INLINE void terms(const Rows& rows, int, int r, Tile<Q5_K>& out) { set_k_scales(rows, r, out); }
-  template <typename Emit>
-  static FATHOM_INLINE void codes(const Rows& rows, int b, Emit&& emit) {
+  template <typename AnyRows>
+  static FATHOM_INLINE void terms(const AnyRows& rows, int, int r, Tile<Q5_K>& out) { set_k_scales(rows, r, out); }
+  template <typename AnyRows, typename Emit>
+  static FATHOM_INLINE void codes(const AnyRows& rows, int b, Emit&& emit) {
     const __m128i by = _mm_cvtsi32_si128(b);
 #pragma GCC unroll 2
     for (int p = 0; p < 2; ++p) {
@@ -89,15 +91,16 @@ FATHOM_INLINE void set_scale(__m256 scale, int r, Tile<F>& out) {
 struct Q6_K : Traits {
   static constexpr int kValues = 256, kBytes = 210, kStep = 4, kRun = 2, kBias = 32;
   static constexpr bool kFactors = true;
-  static FATHOM_INLINE void terms(const Rows& rows, int, int r, Tile<Q6_K>& out) {
+  template <typename AnyRows>
+  static FATHOM_INLINE void terms(const AnyRows& rows, int, int r, Tile<Q6_K>& out) {
     __m256i factors[4];
     columns16(rows, 192, factors);
 #pragma GCC unroll 4
     for (int j = 0; j < 4; ++j) set_factors(factors[j], j, r, out);
     set_scale(halves(rows, 208), r, out);
   }
-  template <typename Emit>
-  static FATHOM_INLINE void codes(const Rows& rows, int b, Emit&& emit) {
+  template <typename AnyRows, typename Emit>
+  static FATHOM_INLINE void codes(const AnyRows& rows, int b, Emit&& emit) {
 #pragma GCC unroll 2
     for (int p = 0; p < 2; ++p) {
       __m256i first[4], second[4], high[4];
@@ -123,7 +126,8 @@ FATHOM_INLINE __m256i two_bits(__m256i bytes, int q) { return mask(_mm256_srli_e
 struct Q2_K : Traits {
   static constexpr int kValues = 256, kBytes = 84, kStep = 4, kRun = 4;
   static constexpr bool kFactors = true, kMin = true;
-  static FATHOM_INLINE void terms(const Rows& rows, int, int r, Tile<Q2_K>& out) {
+  template <typename AnyRows>
+  static FATHOM_INLINE void terms(const AnyRows& rows, int, int r, Tile<Q2_K>& out) {
     __m256i head[4];
     columns16(rows, 0, head);
     const __m256i spread = _mm256_setr_epi8(0, -1, 1, -1, 4, -1, 5, -1, 8, -1, 9, -1, 12, -1, 13, -1,  //
@@ -140,8 +144,8 @@ struct Q2_K : Traits {
     set_scale(d, r, out);
     out.min[0][r] = _mm256_xor_ps(dmin, _mm256_set1_ps(-0.0f));
   }
-  template <typename Emit>
-  static FATHOM_INLINE void codes(const Rows& rows, int b, Emit&& emit) {
+  template <typename AnyRows, typename Emit>
+  static FATHOM_INLINE void codes(const AnyRows& rows, int b, Emit&& emit) {
 #pragma GCC unroll 2
     for (int p = 0; p < 2; ++p) {
       __m256i bytes[4];
@@ -158,7 +162,8 @@ struct Q2_K : Traits {
 struct Q3_K : Traits {
   static constexpr int kValues = 256, kBytes = 110, kStep = 4, kRun = 4, kBias = 4;
   static constexpr bool kFactors = true;
-  static FATHOM_INLINE void terms(const Rows& rows, int, int r, Tile<Q3_K>& out) {
+  template <typename AnyRows>
+  static FATHOM_INLINE void terms(const AnyRows& rows, int, int r, Tile<Q3_K>& out) {
     __m256i tail[4];  // 4 bytes of codes, then the factors: two times 4 bytes of nibbles, 4 bytes of upper bits
     columns16(rows, 92, tail);
 #pragma GCC unroll 4
@@ -169,8 +174,8 @@ struct Q3_K : Traits {
     }
     set_scale(halves(rows, 108), r, out);
   }
-  template <typename Emit>
-  static FATHOM_INLINE void codes(const Rows& rows, int b, Emit&& emit) {
+  template <typename AnyRows, typename Emit>
+  static FATHOM_INLINE void codes(const AnyRows& rows, int b, Emit&& emit) {
     const __m128i by = _mm_cvtsi32_si128(b);
 #pragma GCC unroll 2
     for (int p = 0; p < 2; ++p) {
@@ -192,9 +197,11 @@ struct Q3_K : Traits {
 struct IQ4_XS : Traits {
   static constexpr int kValues = 256, kBytes = 136;
   static constexpr bool kSigned = true;
-  static FATHOM_INLINE void terms(const Rows& rows, int, int r, Tile<IQ4_XS>& out) {
-    const __m256i low = words32(rows, 4), high = _mm256_srli_epi32(words32(rows, 0), 16);
-    const __m256 d = halves(rows, 0);
+  template <typename AnyRows>
+  static FATHOM_INLINE void terms(const AnyRows& rows, int, int r, Tile<IQ4_XS>& out) {
+    const __m256i low = words32(rows, 4), first = words32(rows, 0), high = _mm256_srli_epi32(first, 16);
+    __m256 d, unused;
+    split_halves(first, d, unused);
 #pragma GCC unroll 8
     for (int b = 0; b < kGroupBlocks; ++b) {
       const __m256i nibble = _mm256_and_si256(_mm256_srli_epi32(low, 4 * b), _mm256_set1_epi32(15));
@@ -203,8 +210,8 @@ struct IQ4_XS : Traits {
       out.scale[b][r] = _mm256_mul_ps(d, _mm256_cvtepi32_ps(factor));
     }
   }
-  template <typename Emit>
-  static FATHOM_INLINE void codes(const Rows& rows, int b, Emit&& emit) {
+  template <typename AnyRows, typename Emit>
+  static FATHOM_INLINE void codes(const AnyRows& rows, int b, Emit&& emit) {
     __m256i bytes[4];
     columns16(rows, 8 + 16 * b, bytes);
 #pragma GCC unroll 4

@@ -21,7 +21,7 @@ constexpr int kGroupValues = kBlockValues * kGroupBlocks;
 constexpr int kTileRows = 16;  // rows of weights worked on at once, as two registers of 8
 
 // What a format's product needs; formats override what differs. Besides, a format F has
-//   F::terms(rows, blocks, r, tile)   sets all of half r of a tile but its codes, for 8 rows;
+//   F::terms(rows, blocks, r, tile)   sets all of half r of a tile but its codes, for 8 rows, as stored or interleaved;
 //   F::codes(rows, b, emit)           calls emit(j, d, codes) for columns 4d to 4d + 3 of blocks b + j, j < kStep, of 8 rows.
 struct Traits {
   static constexpr int kStep = 1;          // blocks that are decoded together
@@ -48,6 +48,14 @@ struct Rows {
   int64_t at;
 
   FATHOM_INLINE const uint8_t* row(int r, int64_t offset) const { return of[r] + at + offset; }
+};
+
+// The same of interleaved rows: what is at byte o of each of them lies together from byte 8 * o on.
+struct InterleavedRows {
+  const uint8_t* of;
+  int64_t at;
+
+  FATHOM_INLINE const uint8_t* all(int64_t offset) const { return of + 8 * (at + offset); }
 };
 
 // The weights of the next tile, asked for in small steps while this one is decoded: asked for at once they would fill the
@@ -77,17 +85,24 @@ FATHOM_INLINE T load_as(const uint8_t* at) {
 }
 
 // 32 bits of each row.
+FATHOM_INLINE __m256i words32(const InterleavedRows& rows, int64_t offset) {
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(rows.all(offset)));
+}
 FATHOM_INLINE __m256i words32(const Rows& rows, int64_t offset) {
   const auto word = [&](int r) { return load_as<int32_t>(rows.row(r, offset)); };
   return _mm256_setr_epi32(word(0), word(1), word(2), word(3), word(4), word(5), word(6), word(7));
 }
 
+FATHOM_INLINE __m128i words16(const InterleavedRows& rows, int64_t offset) {
+  return _mm_loadu_si128(reinterpret_cast<const __m128i*>(rows.all(offset)));
+}
 FATHOM_INLINE __m128i words16(const Rows& rows, int64_t offset) {
   const auto word = [&](int r) { return load_as<int16_t>(rows.row(r, offset)); };
   return _mm_setr_epi16(word(0), word(1), word(2), word(3), word(4), word(5), word(6), word(7));
 }
 
-FATHOM_INLINE __m256 halves(const Rows& rows, int64_t offset) { return _mm256_cvtph_ps(words16(rows, offset)); }
+template <typename AnyRows>
+FATHOM_INLINE __m256 halves(const AnyRows& rows, int64_t offset) { return _mm256_cvtph_ps(words16(rows, offset)); }
 
 // The lower and the upper F16 of each lane.
 FATHOM_INLINE void split_halves(__m256i pairs, __m256& low, __m256& high) {
@@ -98,6 +113,10 @@ FATHOM_INLINE void split_halves(__m256i pairs, __m256& low, __m256& high) {
 }
 
 // 16 bytes of each row as columns: out[c] holds bytes 4c to 4c + 3 of the 8 rows.
+FATHOM_INLINE void columns16(const InterleavedRows& rows, int64_t offset, __m256i (&out)[4]) {
+#pragma GCC unroll 4
+  for (int c = 0; c < 4; ++c) out[c] = words32(rows, offset + 4 * c);
+}
 FATHOM_INLINE void columns16(const Rows& rows, int64_t offset, __m256i (&out)[4]) {
   __m256i pair[4];  // rows r and r + 4
 #pragma GCC unroll 4

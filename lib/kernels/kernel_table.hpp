@@ -27,6 +27,8 @@ struct WeightRows {
   int32_t scale_rows = 1;
   int32_t scale_cols = 1;
   int32_t scale_is_e8m0 = 0;
+  // 1: as interleave_rows leaves them. Then a group of 8 rows is whole: row numbers in calls are multiples of 8.
+  int32_t interleaved = 0;
 };
 
 // Activations rounded to 8 bits: value = values * scale of its block of 32. cols is a multiple of 32.
@@ -54,6 +56,11 @@ using AccumulateRows = void (*)(const WeightRows& w, int64_t first_row, int64_t 
 // out[0 .. count) = row `row` of w, columns [first_col, first_col + count); both are multiples of the format's block.
 using DecodeRow = void (*)(const WeightRows& w, int64_t row, int64_t first_col, int64_t count, float* out);
 
+// Rows [first_row, last_row) of w, multiples of 8 in number and position, with the fields of blocks of 8 rows side by side: what is
+// at byte o of a row is, for the 8 of them, from byte 8 * o of the group on, in pieces as long as the field (interleave.hpp).
+// out is where first_row begins; it takes as many bytes as were there.
+using InterleaveRows = void (*)(const WeightRows& w, int64_t first_row, int64_t last_row, uint8_t* out);
+
 // Indices of the per-format arrays: the values of fathom::StorageFormat, repeated in lib/kernels/select.cpp by
 // static_assert, because instruction-set files cannot include it.
 enum Format : int {
@@ -72,7 +79,9 @@ struct KernelTable {
   MatmulF32 matmul_f32[kFormats];
   MatmulQ8 matmul_q8[kFormats];
   AccumulateRows accumulate_rows[kFormats];  // F32, F16, BF16 only
-  DecodeRow decode_row[kFormats];
+  DecodeRow decode_row[kFormats];  // of rows as stored
+  // Null where rows as stored serve best. Where it is there, matmul_q8 takes both, with the same bits.
+  InterleaveRows interleave_rows[kFormats];
 
   // Rounds one row of n values (n a multiple of 32) to the form of QuantisedRows: scale = max|x| / 127 of each block,
   // value = x / scale to the nearest integer, ties to even; a block of zeros has scale 0.

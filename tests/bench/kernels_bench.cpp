@@ -106,15 +106,40 @@ void decode(benchmark::State& state, const kernels::KernelTable& table, StorageF
   report(state, clock, {.memory_bytes = double(weights.matrix_bytes), .cached_bytes = 4.0 * double(kRows * kCols)});
 }
 
-void multiply_q8(benchmark::State& state, const kernels::KernelTable& table, StorageFormat format, std::int64_t m) {
+// The weights of weights_of(format) interleaved by a table; one set is kept, as there.
+const std::vector<std::byte>& interleaved_weights(const kernels::KernelTable& table, StorageFormat format) {
+  static StorageFormat kept = StorageFormat::other;
+  static std::vector<std::byte> bytes;
+  if (kept != format) {
+    const Weights& weights = weights_of(format);
+    bytes.assign(weights.bytes.size(), std::byte(0));
+    for (std::int64_t i = 0; i < weights.count; ++i) {
+      table.interleave_rows[int(format)](weights.matrix(format, i), 0, kRows,
+                                         reinterpret_cast<std::uint8_t*>(bytes.data()) + i * weights.matrix_bytes);
+    }
+    kept = format;
+  }
+  return bytes;
+}
+
+void multiply_q8(benchmark::State& state, const kernels::KernelTable& table, StorageFormat format, std::int64_t m,
+                 bool interleaved = false) {
   const Weights& weights = weights_of(format);
+  const std::uint8_t* const rearranged =
+      interleaved ? reinterpret_cast<const std::uint8_t*>(interleaved_weights(table, format).data()) : nullptr;
   Rng rng(2);
   const test::SampleQuantised x(test::random_floats(std::size_t(m * kCols), rng), m, kCols);
   std::vector<float> y(std::size_t(m * kRows));
   std::int64_t i = 0;
   const WorkClock clock;
   for (auto _ : state) {
-    table.matmul_q8[int(format)](weights.matrix(format, i++), 0, kRows, x.view(), m, y.data(), kRows);
+    kernels::WeightRows matrix = weights.matrix(format, i);
+    if (interleaved) {
+      matrix.data = rearranged + i % weights.count * weights.matrix_bytes;
+      matrix.interleaved = 1;
+    }
+    ++i;
+    table.matmul_q8[int(format)](matrix, 0, kRows, x.view(), m, y.data(), kRows);
     benchmark::ClobberMemory();
   }
   report(state, clock, {.memory_bytes = double(weights.matrix_bytes), .int8_operations = operations(m)});
@@ -145,6 +170,10 @@ void register_products() {
         if (table->matmul_q8[int(format)]) {
           benchmark::RegisterBenchmark((name + "_q8" + rows).c_str(),
                                        [=](benchmark::State& state) { multiply_q8(state, *table, format, m); });
+        }
+        if (table->interleave_rows[int(format)]) {
+          benchmark::RegisterBenchmark((name + "_interleaved" + rows).c_str(),
+                                       [=](benchmark::State& state) { multiply_q8(state, *table, format, m, true); });
         }
       }
     }

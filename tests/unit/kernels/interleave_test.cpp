@@ -1,0 +1,150 @@
+// Rows side by side: where their bytes go, and that products do not change.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "kernels/interleave.hpp"
+#include "unit/kernels/sample_matrix.hpp"
+#include "unit/kernels/tables.hpp"
+
+namespace fathom::kernels {
+namespace {
+
+using test::Exact;
+using test::SampleMatrix;
+using test::SampleQuantised;
+using enum StorageFormat;
+
+constexpr StorageFormat kInterleaved[] = {q4_0, q4_1, q5_0, q5_1, q8_0, q2_k, q3_k, q4_k, q5_k, q6_k, iq4_nl, iq4_xs};
+
+// A sample matrix a second time, interleaved.
+struct Interleaved {
+  Interleaved(const KernelTable& table, const SampleMatrix& w) : bytes(std::size_t(w.rows() * w.view().row_bytes)), view(w.view()) {
+    table.interleave_rows[int(w.format())](w.view(), 0, w.rows(), bytes.get());
+    view.data = bytes.get();
+    view.interleaved = 1;
+  }
+  Exact<std::uint8_t> bytes;
+  WeightRows view;
+};
+
+// Calls check(table, format) for all that can be interleaved.
+template <typename Check>
+void with_tables(Check&& check) {
+  for (const KernelTable* table : test::runnable_tables()) {
+    for (const StorageFormat format : kInterleaved) {
+      if (!table->interleave_rows[int(format)]) continue;
+      CAPTURE(std::string(table->name));
+      CAPTURE(std::string(storage_layout(format).name));
+      check(*table, format);
+    }
+  }
+}
+
+TEST_CASE("byte o of a row is found at 8 * o, in a field of 2 bytes at an end of the block or in fields of 4") {
+  struct Shape {
+    InterleaveRows interleave;
+    std::int64_t block_values, first_field;  // 2: the block begins with a field of 2 bytes
+    std::int64_t block_bytes;
+  };
+  const Shape shapes[] = {{interleave_q4_0, 32, 2, 18},  {interleave_q4_1, 32, 4, 20},  {interleave_q5_0, 32, 2, 22},
+                          {interleave_q5_1, 32, 4, 24},  {interleave_q8_0, 32, 2, 34},  {interleave_q2_k, 256, 4, 84},
+                          {interleave_q3_k, 256, 4, 110}, {interleave_q4_k, 256, 4, 144}, {interleave_q5_k, 256, 4, 176},
+                          {interleave_q6_k, 256, 4, 210}, {interleave_iq4_nl, 32, 2, 18}, {interleave_iq4_xs, 256, 4, 136}};
+  constexpr std::int64_t kRows = 24, kBlocks = 3;
+  Rng rng(3);
+  for (const Shape& shape : shapes) {
+    const std::int64_t row_bytes = kBlocks * shape.block_bytes;
+    CAPTURE(shape.block_bytes);
+    Exact<std::uint8_t> stored(std::size_t(kRows * row_bytes)), out(std::size_t(kRows * row_bytes));
+    for (std::size_t i = 0; i < stored.size; ++i) stored[i] = std::uint8_t(rng.next());
+    WeightRows w;
+    w.data = stored.get();
+    w.row_bytes = row_bytes;
+    w.cols = kBlocks * shape.block_values;
+    shape.interleave(w, 0, kRows, out.get());
+    std::int64_t wrong = 0;
+    for (std::int64_t row = 0; row < kRows; ++row) {
+      for (std::int64_t o = 0; o < row_bytes; ++o) {
+        const std::int64_t in_block = o % shape.block_bytes, tail = (shape.block_bytes - shape.first_field) / 4 * 4 + shape.first_field;
+        const bool first = in_block < shape.first_field && shape.first_field == 2, last = in_block >= tail;
+        const std::int64_t field = first || last ? 2 : 4;
+        const std::int64_t start = first ? 0 : last ? tail : (in_block - shape.first_field % 4) / 4 * 4 + shape.first_field % 4;
+        const std::int64_t at = row / 8 * 8 * row_bytes + 8 * (o - in_block + start) + row % 8 * field + (in_block - start);
+        wrong += out[std::size_t(at)] != stored[std::size_t(row * row_bytes + o)];
+      }
+    }
+    CHECK(wrong == 0);
+    Exact<std::uint8_t> part(std::size_t(8 * row_bytes));
+    shape.interleave(w, 8, 16, part.get());
+    CHECK(!std::memcmp(part.get(), out.get() + 8 * row_bytes, part.size));
+  }
+}
+
+TEST_CASE("the AVX2 table interleaves every block format that its products read in 8 bits, MXFP4 apart") {
+  if (!avx2_table()) return;
+  for (int format = 0; format < kFormats; ++format) {
+    CAPTURE(format);
+    const bool blocked = avx2_table()->matmul_q8[format] && StorageFormat(format) != mxfp4;
+    CHECK((avx2_table()->interleave_rows[format] != nullptr) == blocked);
+  }
+}
+
+TEST_CASE("products of interleaved rows have the bits of products of rows as stored") {
+  Rng rng(5);
+  constexpr std::int64_t kRows = 56, kMaxM = 131;
+  with_tables([&](const KernelTable& table, StorageFormat format) {
+    const std::int64_t block = storage_layout(format).block_values;
+    for (const std::int64_t cols : {block, 512 + block, std::int64_t(1536)}) {
+      CAPTURE(cols);
+      const SampleMatrix w(format, kRows, cols, rng);
+      const Interleaved interleaved(table, w);
+      const SampleQuantised x(test::random_floats(std::size_t(kMaxM * cols), rng), kMaxM, cols);
+      for (const std::int64_t m : {1, 2, 3, 4, 5, 8, 9, 33, 131}) {
+        CAPTURE(m);
+        const Exact<float> expected(std::size_t(m * kRows)), y(std::size_t(m * kRows));
+        table.matmul_q8[int(format)](w.view(), 0, kRows, x.view(), m, expected.get(), kRows);
+        table.matmul_q8[int(format)](interleaved.view, 0, kRows, x.view(), m, y.get(), kRows);
+        CHECK(!std::memcmp(y.get(), expected.get(), y.size * sizeof(float)));
+      }
+    }
+  });
+}
+
+TEST_CASE("ranges of groups of 8 interleaved rows give their part, and write nothing else") {
+  Rng rng(7);
+  constexpr std::int64_t kRows = 72, kMaxM = 9, kCols = 768;
+  constexpr float kUntouched = -12345.0f;
+  with_tables([&](const KernelTable& table, StorageFormat format) {
+    const SampleMatrix w(format, kRows, kCols, rng);
+    const Interleaved interleaved(table, w);
+    const SampleQuantised x(test::random_floats(std::size_t(kMaxM * kCols), rng), kMaxM, kCols);
+    for (const std::int64_t m : {1, 3, 4, 9}) {
+      const Exact<float> whole(std::size_t(m * kRows));
+      table.matmul_q8[int(format)](w.view(), 0, kRows, x.view(), m, whole.get(), kRows);
+      for (std::int64_t first = 0; first < kRows; first += 8) {
+        for (std::int64_t last = first + 8; last <= kRows; last += 8) {
+          CAPTURE(m);
+          CAPTURE(first);
+          CAPTURE(last);
+          const Exact<float> y(std::size_t(m * kRows));
+          std::fill(y.get(), y.get() + y.size, kUntouched);
+          table.matmul_q8[int(format)](interleaved.view, first, last, x.view(), m, y.get(), kRows);
+          std::int64_t wrong = 0;
+          for (std::int64_t i = 0; i < m * kRows; ++i) {
+            const bool in_range = i % kRows >= first && i % kRows < last;
+            const float want = in_range ? whole[std::size_t(i)] : kUntouched;
+            wrong += std::memcmp(&y[std::size_t(i)], &want, sizeof want) != 0;
+          }
+          CHECK(wrong == 0);
+        }
+      }
+    }
+  });
+}
+
+}  // namespace
+}  // namespace fathom::kernels
