@@ -26,8 +26,10 @@ struct ModelOptions {
   std::function<bool(double done, std::string_view what)> progress;
   // Read every weight once and refuse the checkpoint when one is NaN or infinite (Error{corrupt_file} naming the tensor).
   bool verify = false;
-  // Let mapped weights come into memory as they are first used: opening takes no time then, the first tokens do. Otherwise they
-  // are read before open returns, unless they are larger than the machine's memory.
+  // Let mapped weights stay as the file has them and come into memory as they are first used: opening takes no time then, the first
+  // tokens do. Otherwise they are read before open returns, unless they are larger than the machine's memory; and matrices of block
+  // formats are rearranged into memory from the allocator where the instruction set gains by that, the file is the system's
+  // (its pages go in exchange) and the model takes no more than 60 % of the machine's memory. Results are the same bits.
   bool lazy = false;
 };
 

@@ -24,8 +24,8 @@ class EigenBackend final : public GemmBackend {
   const char* name() const noexcept override { return "eigen"; }
 
   bool accepts(const WeightView& weights) const noexcept override {
-    return int(weights.format) < kernels::kFormats && kernels_.decode_row[int(weights.format)] && weights.rows >= 1 &&
-           weights.cols >= 1 && weights.cols % storage_layout(weights.format).block_values == 0;
+    return !weights.stored.interleaved && int(weights.format) < kernels::kFormats && kernels_.decode_row[int(weights.format)] &&
+           weights.rows >= 1 && weights.cols >= 1 && weights.cols % storage_layout(weights.format).block_values == 0;
   }
 
   bool reads_quantised(StorageFormat) const noexcept override { return false; }

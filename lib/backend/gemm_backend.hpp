@@ -53,6 +53,10 @@ class GemmBackend {
   // Does it read Activations::quantised for this format? (Then results have 8-bit activations' accuracy.)
   virtual bool reads_quantised(StorageFormat format) const noexcept = 0;
 
+  // How rows of this matrix become what multiply() reads fastest (WeightRows::interleaved, with the same results), or null when
+  // that is as they are stored. The number of rows is a multiple of 8 then, and multiply() takes columns in eights.
+  virtual kernels::InterleaveRows interleaving(const WeightView&) const noexcept { return nullptr; }
+
   // At load: may throw and allocate. `max_rows` bounds the activations' rows of later calls.
   virtual std::unique_ptr<PackedMatrix> pack(const WeightView& weights, std::int64_t max_rows, Allocator& allocator) const = 0;
 

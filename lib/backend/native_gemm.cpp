@@ -41,6 +41,10 @@ class NativeBackend final : public GemmBackend {
     return index < kernels::kFormats && !kernels_.matmul_f32[index] && kernels_.matmul_q8[index];
   }
 
+  kernels::InterleaveRows interleaving(const WeightView& weights) const noexcept override {
+    return reads_quantised(weights.format) && weights.rows % 8 == 0 ? kernels_.interleave_rows[kernel_index(weights.format)] : nullptr;
+  }
+
   std::unique_ptr<PackedMatrix> pack(const WeightView& weights, std::int64_t, Allocator&) const override {
     return std::make_unique<PackedMatrix>(weights);
   }

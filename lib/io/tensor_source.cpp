@@ -75,6 +75,15 @@ std::span<const std::byte> TensorSource::bytes(const TensorInfo& tensor) const {
   return map.subspan(tensor.offset, tensor.bytes);
 }
 
+void TensorSource::release(std::span<const std::byte> bytes) const noexcept {
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    const auto first = reinterpret_cast<std::uintptr_t>(maps_[i].data()), at = reinterpret_cast<std::uintptr_t>(bytes.data());
+    if (at < first || at - first >= maps_[i].size()) continue;
+    parts_[i]->release(at - first, bytes.size());
+    return;
+  }
+}
+
 std::string TensorSource::describe(const TensorInfo& tensor) const {
   return fmt::format("{}: tensor '{}'", parts_[tensor.part]->path(), tensor.name);
 }

@@ -46,6 +46,11 @@ class TensorSource {
   // The file where it is mapped or was read to.
   std::span<const std::byte> mapped(std::uint32_t part) const noexcept { return maps_[part]; }
 
+  // Whether release() does anything for a part.
+  bool can_release(std::uint32_t part) const noexcept { return parts_[part]->release(0, 0); }
+  // Bytes of a mapped part that are not needed in memory for now.
+  void release(std::span<const std::byte> bytes) const noexcept;
+
   // The tensor's bytes, mapped or read; they live as long as this object. Throws Error{io_error} when they are neither.
   std::span<const std::byte> bytes(const TensorInfo& tensor) const;
   // "model.safetensors: tensor 'lm_head.weight'", for error messages.

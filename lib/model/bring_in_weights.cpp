@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <vector>
 
 #include "base/error.hpp"
 #include "platform/memory_policy.hpp"
@@ -12,17 +13,42 @@ namespace {
 constexpr std::size_t kPiece = std::size_t{32} << 20;   // whole large pages
 constexpr std::int64_t kPiecesPerWorker = 4;            // between two reports of progress
 
+using Bytes = std::span<const std::byte>;
+
+// The parts of the maps between interleaved matrices, in pieces.
+std::vector<Bytes> cut(const io::TensorSource& tensors, std::span<const Interleaving> interleaved) {
+  std::vector<Bytes> taken;
+  for (const Interleaving& matrix : interleaved) {
+    taken.push_back({reinterpret_cast<const std::byte*>(matrix.stored.stored.data), std::size_t(matrix.stored.bytes())});
+  }
+  std::sort(taken.begin(), taken.end(), [](Bytes a, Bytes b) { return a.data() < b.data(); });
+  std::vector<Bytes> pieces;
+  const auto add = [&](const std::byte* first, const std::byte* last) {
+    for (; first < last; first += std::min<std::ptrdiff_t>(last - first, kPiece)) {
+      pieces.push_back({first, std::min(std::size_t(last - first), kPiece)});
+    }
+  };
+  for (std::uint32_t part = 0; part < tensors.parts(); ++part) {
+    const Bytes map = tensors.mapped(part);
+    const std::byte* at = map.data();
+    const std::byte* const end = map.data() + map.size();
+    for (const Bytes matrix : taken) {
+      if (matrix.data() < at || matrix.data() >= end) continue;
+      add(at, matrix.data());
+      at = matrix.data() + matrix.size();
+    }
+    add(at, end);
+  }
+  return pieces;
+}
+
 }  // namespace
 
-void bring_in_weights(const io::TensorSource& tensors, TaskSystem& tasks,
+void bring_in_weights(const io::TensorSource& tensors, std::span<const Interleaving> interleaved, TaskSystem& tasks,
                       const std::function<bool(double done, std::string_view what)>& progress) {
-  std::vector<std::span<const std::byte>> pieces;
+  const std::vector<Bytes> pieces = cut(tensors, interleaved);
   std::uint64_t bytes = 0;
-  for (std::uint32_t part = 0; part < tensors.parts(); ++part) {
-    const std::span<const std::byte> map = tensors.mapped(part);
-    for (std::size_t first = 0; first < map.size(); first += kPiece) pieces.push_back(map.subspan(first, std::min(kPiece, map.size() - first)));
-    bytes += map.size();
-  }
+  for (const Bytes piece : pieces) bytes += piece.size();
   const std::int64_t memory = physical_memory_bytes();
   if (memory > 0 && bytes > std::uint64_t(memory) / 10 * 9) return;
 

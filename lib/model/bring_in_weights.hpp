@@ -2,17 +2,19 @@
 #pragma once
 
 #include <functional>
+#include <span>
 #include <string_view>
 
 #include "base/task_system.hpp"
 #include "io/tensor_source.hpp"
+#include "model/loader.hpp"
 
 namespace fathom::model {
 
-// Reads ahead what is mapped, on all workers, in pieces; `progress` (may be empty) is called in between, on this thread, with the
+// Reads ahead what is mapped, apart from matrices that are interleaved (their pages go again), on all workers, in pieces; `progress` (may be empty) is called in between, on this thread, with the
 // share done. Weights larger than memory are left to come in as they are used: reading ahead would push out its own
 // beginning. Throws Error{cancelled} when progress returns false.
-void bring_in_weights(const io::TensorSource& tensors, TaskSystem& tasks,
+void bring_in_weights(const io::TensorSource& tensors, std::span<const Interleaving> interleaved, TaskSystem& tasks,
                       const std::function<bool(double done, std::string_view what)>& progress);
 
 }  // namespace fathom::model

@@ -121,19 +121,19 @@ Weights load_all(TensorLoader& t) {
 }  // namespace
 
 Weights load_weights(io::Checkpoint& checkpoint, const Family& family, const Config& config, const Backends& backends,
-                     Allocator& allocator, const LoadOptions& options) {
+                     Allocator& allocator, const LoadOptions& options, std::vector<Interleaving>& interleavings) {
   TensorLoader loader(checkpoint, family, config, backends, &allocator, options);
   Weights weights = load_all(loader);
+  interleavings = loader.take_interleavings();
   weights.stored = std::move(checkpoint.tensors);
   return weights;
 }
 
-std::int64_t check_tensors(const io::Checkpoint& checkpoint, const Family& family, const Config& config) {
-  const Backends none;
-  const LoadOptions defaults;
-  TensorLoader loader(checkpoint, family, config, none, nullptr, defaults);
+LoadBytes check_tensors(const io::Checkpoint& checkpoint, const Family& family, const Config& config, const Backends& backends,
+                        const LoadOptions& options) {
+  TensorLoader loader(checkpoint, family, config, backends, nullptr, options);
   load_all(loader);
-  return loader.counted_bytes();
+  return loader.bytes();
 }
 
 }  // namespace fathom::model

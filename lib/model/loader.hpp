@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string_view>
+#include <vector>
 
 #include "backend/gemm_backend.hpp"
 #include "base/task_system.hpp"
@@ -17,6 +18,7 @@ struct LoadOptions {
   std::function<bool(double done, std::string_view what)> progress;  // returning false cancels
   bool verify = false;                                               // refuse NaN and infinity
   TaskSystem* bring_in = nullptr;                                    // where given, it brings mapped weights into memory
+  bool interleave = false;                                           // matrices in memory of their own, as products read them fastest
   std::int64_t max_rows = 512;                                       // of activations, for the back ends
 };
 
@@ -26,12 +28,26 @@ struct Backends {
   const GemmBackend* many = nullptr;
 };
 
-// Takes over checkpoint.tensors. Throws Error{corrupt_file, unsupported, out_of_memory, cancelled}; nothing is kept then.
-Weights load_weights(io::Checkpoint& checkpoint, const Family& family, const Config& config, const Backends& backends,
-                     Allocator& allocator, const LoadOptions& options);
+// A matrix whose rows are still to be interleaved, from where they are stored to memory of the model's own.
+struct Interleaving {
+  WeightView stored;
+  kernels::InterleaveRows interleave = nullptr;
+  std::uint8_t* out = nullptr;
+};
 
-// The checks of load_weights without reading a weight: throws what it would throw. Returns the bytes it would take from the
-// allocator.
-std::int64_t check_tensors(const io::Checkpoint& checkpoint, const Family& family, const Config& config);
+// Takes over checkpoint.tensors. What `interleavings` lists is left to do: until then those matrices hold nothing. Throws
+// Error{corrupt_file, unsupported, out_of_memory, cancelled}; nothing is kept then.
+Weights load_weights(io::Checkpoint& checkpoint, const Family& family, const Config& config, const Backends& backends,
+                     Allocator& allocator, const LoadOptions& options, std::vector<Interleaving>& interleavings);
+
+// Bytes that loading takes, or would take.
+struct LoadBytes {
+  std::int64_t owned = 0;        // from the allocator
+  std::int64_t interleaved = 0;  // of these, of matrices that the files need not be in memory for
+};
+
+// The checks of load_weights without reading a weight: throws what it would throw.
+LoadBytes check_tensors(const io::Checkpoint& checkpoint, const Family& family, const Config& config,
+                        const Backends& backends = {}, const LoadOptions& options = {});
 
 }  // namespace fathom::model

@@ -30,7 +30,7 @@ void load_experts_stacked(TensorLoader& t, std::int64_t layer, ExpertStore& out)
   const auto stack = [&](Role role, std::int64_t rows, std::int64_t cols) {
     const io::TensorInfo& tensor = t.require(t.name(role, layer));
     t.expect_shape(tensor, {experts, rows, cols});
-    return t.view(tensor, experts * rows, cols);
+    return t.streamed(tensor, t.view(tensor, experts * rows, cols), rows);
   };
   const WeightView gate = stack(Role::experts_gate, width, c.hidden_size);
   const WeightView up = stack(Role::experts_up, width, c.hidden_size);

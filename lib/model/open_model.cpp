@@ -1,10 +1,14 @@
 #include "model/open_model.hpp"
 
+#include <algorithm>
+
 #include "base/error.hpp"
 #include "model/bring_in_weights.hpp"
 #include "model/checkpoint_texts.hpp"
 #include "model/families.hpp"
+#include "model/interleave_weights.hpp"
 #include "nn/rope.hpp"
+#include "platform/memory_policy.hpp"
 
 namespace fathom::model {
 namespace {
@@ -16,6 +20,28 @@ Config read_config(const io::Checkpoint& checkpoint, const Family& family) {
 }
 
 constexpr double kLayoutShare = 0.1;  // of the progress reported
+
+// While matrices are interleaved, the file's pages and the new memory are both in use, though the system can drop the former.
+constexpr double kInterleaveShare = 0.6;  // of the machine's memory, that a model may be large
+
+bool fits_twice(const io::TensorSource& tensors) {
+  return double(tensors.total_bytes()) <= kInterleaveShare * double(physical_memory_bytes());
+}
+
+Backends backends_of(const Engine& engine) { return {engine.native.get(), engine.onednn.get()}; }
+
+LoadOptions decide(const io::TensorSource& tensors, LoadOptions options) {
+  options.interleave = options.bring_in && fits_twice(tensors);
+  return options;
+}
+
+using Progress = std::function<bool(double done, std::string_view what)>;
+
+// The part of a progress from `first` to `last`.
+Progress part_of(const Progress& whole, double first, double last) {
+  if (!whole) return {};
+  return [&whole, first, last](double done, std::string_view what) { return whole(first + (last - first) * done, what); };
+}
 
 std::int64_t count_parameters(const io::TensorSource& tensors) {
   std::int64_t values = 0;
@@ -36,15 +62,20 @@ OpenedModel open_model(const std::string& path, FileSystem& files, std::shared_p
   opened.texts = collect_texts(opened.checkpoint);
   auto network = std::make_shared<Network>();
   network->config = read_config(opened.checkpoint, family);
-  const Backends backends{engine->native.get(), engine->onednn.get()};
   // Faults are found before gigabytes are read.
-  LoadOptions laying_out = options, reading = options;
-  if (options.bring_in && options.progress) {
-    laying_out.progress = [&](double done, std::string_view what) { return options.progress(kLayoutShare * done, what); };
-    reading.progress = [&](double done, std::string_view what) { return options.progress(kLayoutShare + (1.0 - kLayoutShare) * done, what); };
+  LoadOptions laying_out = decide(*opened.checkpoint.tensors, options);
+  if (options.bring_in) laying_out.progress = part_of(options.progress, 0.0, kLayoutShare);
+  std::vector<Interleaving> interleavings;
+  network->weights =
+      load_weights(opened.checkpoint, family, network->config, backends_of(*engine), allocator, laying_out, interleavings);
+  if (options.bring_in) {
+    const io::TensorSource& stored = *network->weights.stored;
+    double bytes = 0;
+    for (const Interleaving& matrix : interleavings) bytes += double(matrix.stored.bytes());
+    const double share = bytes / std::max(double(stored.total_bytes()), 1.0), middle = 1.0 - (1.0 - kLayoutShare) * share;
+    bring_in_weights(stored, interleavings, *options.bring_in, part_of(options.progress, kLayoutShare, middle));
+    interleave_weights(stored, interleavings, *options.bring_in, part_of(options.progress, middle, 1.0));
   }
-  network->weights = load_weights(opened.checkpoint, family, network->config, backends, allocator, laying_out);
-  if (options.bring_in) bring_in_weights(*network->weights.stored, *options.bring_in, reading.progress);
   network->rope_frequencies = nn::rope_frequencies(network->config.rope);
   network->body = plan_body(network->config);
   network->head = plan_head();
@@ -67,11 +98,14 @@ ModelHeader inspect_model(const std::string& path, FileSystem& files) {
   return header;
 }
 
-LoadNeeds measure_model(const std::string& path, FileSystem& files) {
+LoadNeeds measure_model(const std::string& path, FileSystem& files, const Engine& engine, const LoadOptions& options) {
   const io::Checkpoint checkpoint = io::open_checkpoint(files, path);
   const Family& family = find_family(checkpoint);
   LoadNeeds needs;
-  needs.weights_bytes = check_tensors(checkpoint, family, read_config(checkpoint, family));
+  const LoadBytes taken = check_tensors(checkpoint, family, read_config(checkpoint, family), backends_of(engine),
+                                        decide(*checkpoint.tensors, options));
+  needs.weights_bytes = taken.owned;
+  needs.mapped_bytes = -taken.interleaved;
   for (std::uint32_t part = 0; part < checkpoint.tensors->parts(); ++part) {
     const std::int64_t bytes = std::int64_t(checkpoint.tensors->part(part).size());
     (checkpoint.tensors->is_mapped(part) ? needs.mapped_bytes : needs.weights_bytes) += bytes;

@@ -39,9 +39,9 @@ ModelHeader inspect_model(const std::string& path, FileSystem& files);
 
 // What opening it would take, from its headers.
 struct LoadNeeds {
-  std::int64_t mapped_bytes = 0;   // files used where they lie
+  std::int64_t mapped_bytes = 0;   // files used where they lie, without what is interleaved
   std::int64_t weights_bytes = 0;  // from the allocator
 };
-LoadNeeds measure_model(const std::string& path, FileSystem& files);
+LoadNeeds measure_model(const std::string& path, FileSystem& files, const Engine& engine, const LoadOptions& options);
 
 }  // namespace fathom::model

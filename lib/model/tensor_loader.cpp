@@ -32,7 +32,7 @@ void TensorLoader::expect_shape(const io::TensorInfo& tensor, std::initializer_l
 }
 
 std::byte* TensorLoader::own(std::size_t bytes) {
-  counted_bytes_ += std::int64_t(bytes);
+  bytes_.owned += std::int64_t(bytes);
   return dry() ? nullptr : owned_.emplace_back(*allocator_, bytes, MemoryPurpose::weights).data();
 }
 
@@ -126,6 +126,20 @@ WeightView TensorLoader::matrix(const std::string& tensor, std::int64_t rows, st
   return weights;
 }
 
+WeightView TensorLoader::streamed(const io::TensorInfo& tensor, const WeightView& whole, std::int64_t rows) {
+  if (!options.interleave || !backends_.few || !tensors_.can_release(tensor.part)) return whole;
+  WeightView one = whole, out = whole;
+  one.rows = rows;
+  const kernels::InterleaveRows interleave = backends_.few->interleaving(one);
+  if (!interleave) return whole;
+  bytes_.interleaved += whole.bytes();
+  std::uint8_t* const memory = reinterpret_cast<std::uint8_t*>(own(std::size_t(whole.bytes())));
+  out.stored.data = memory;
+  out.stored.interleaved = 1;
+  if (!dry()) interleavings_.push_back({whole, interleave, memory});
+  return out;
+}
+
 nn::Linear TensorLoader::linear(const WeightView& weights, const float* bias, bool few_only) {
   if (dry()) return {};
   return nn::Linear(weights, bias, *backends_.few, few_only ? nullptr : backends_.many, onednn_min_rows(weights.format),
@@ -135,7 +149,7 @@ nn::Linear TensorLoader::linear(const WeightView& weights, const float* bias, bo
 nn::Linear TensorLoader::linear(Role role, std::int64_t layer, std::int64_t rows, std::int64_t cols, bool bias) {
   const std::string weight = name(role, layer);
   const float* bias_vector = nullptr;
-  const WeightView weights = matrix(weight, rows, cols);
+  const WeightView weights = streamed(require(weight), matrix(weight, rows, cols), rows);
   if (bias) bias_vector = vector(weight.substr(0, weight.rfind('.')) + ".bias", rows);
   return linear(weights, bias_vector, role == Role::router);
 }

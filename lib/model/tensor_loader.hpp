@@ -55,14 +55,20 @@ class TensorLoader {
   WeightView transposed_copy(const io::TensorInfo& tensor, std::int64_t expert, std::int64_t rows, std::int64_t cols,
                              std::int64_t first, std::int64_t step);
 
+  // The tensor's matrix (or a stack of matrices of `rows` rows each) as products read it fastest: interleaved in memory of its
+  // own where options.interleave says so, where the back end gains by it and where the file gives its pages back in exchange;
+  // else as it is.
+  WeightView streamed(const io::TensorInfo& tensor, const WeightView& whole, std::int64_t rows);
+
   // `few_only`: one back end for every row count.
   nn::Linear linear(const WeightView& weights, const float* bias = nullptr, bool few_only = false);
   nn::Linear linear(Role role, std::int64_t layer, std::int64_t rows, std::int64_t cols, bool bias = false);
   GatedMlp mlp(Role gate, Role up, Role down, std::int64_t layer, std::int64_t width);
 
-  // Bytes a dry run would have taken.
-  std::int64_t counted_bytes() const { return counted_bytes_; }
+  // What was taken, or what a dry run would have taken.
+  const LoadBytes& bytes() const { return bytes_; }
   std::vector<Buffer> take_owned() { return std::move(owned_); }
+  std::vector<Interleaving> take_interleavings() { return std::move(interleavings_); }
 
   const io::Checkpoint& checkpoint;
   const Config& config;
@@ -78,7 +84,8 @@ class TensorLoader {
   const Backends& backends_;
   Allocator* allocator_;
   std::vector<Buffer> owned_;
-  std::int64_t counted_bytes_ = 0;
+  std::vector<Interleaving> interleavings_;
+  LoadBytes bytes_;
 };
 
 // loader_experts.cpp

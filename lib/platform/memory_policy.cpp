@@ -43,6 +43,16 @@ bool bring_in([[maybe_unused]] std::span<const std::byte> mapped) noexcept {
 #endif
 }
 
+bool release_file_pages([[maybe_unused]] std::span<const std::byte> mapped) noexcept {
+#if defined(__linux__)
+  const auto size = std::uintptr_t(::sysconf(_SC_PAGESIZE)), begin = reinterpret_cast<std::uintptr_t>(mapped.data());
+  const std::uintptr_t first = (begin + size - 1) / size * size, last = (begin + mapped.size()) / size * size;
+  return last <= first || ::madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED) == 0;
+#else
+  return false;
+#endif
+}
+
 std::int64_t physical_memory_bytes() noexcept {
 #if defined(_SC_PHYS_PAGES)
   const long pages = ::sysconf(_SC_PHYS_PAGES);

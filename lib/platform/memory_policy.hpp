@@ -14,6 +14,10 @@ void prefer_large_pages(std::span<const std::byte> mapped) noexcept;
 // Brings the pages in now, reading files where they are not in memory yet. False where the system cannot, or met an error.
 bool bring_in(std::span<const std::byte> mapped) noexcept;
 
+// Gives back the memory of the whole pages inside a range of a read-only map of a file; they come in again when they are read.
+// Never for memory that is not such a map: its contents would be lost. False where the system cannot.
+bool release_file_pages(std::span<const std::byte> mapped) noexcept;
+
 // 0 where the system does not tell.
 std::int64_t physical_memory_bytes() noexcept;
 

@@ -79,6 +79,11 @@ class OsFile final : public File {
     return map_;
   }
 
+  bool release(std::uint64_t offset, std::uint64_t bytes) noexcept override {
+    if (offset > map_.size() || bytes > map_.size() - offset) return false;
+    return !map_.empty() && release_file_pages(map_.subspan(std::size_t(offset), std::size_t(bytes)));
+  }
+
  private:
   std::string path_;
   Descriptor descriptor_;

@@ -57,13 +57,18 @@ StorageFormat cache_storage(CacheFormat format, const model::Network& network) {
 
 namespace {
 
-std::shared_ptr<Model::Impl> open_impl(const std::shared_ptr<Runtime::Impl>& host, FileSystem& files, const std::string& path,
-                                       const ModelOptions& options) {
+model::LoadOptions load_options(const Runtime::Impl& host, const ModelOptions& options) {
   model::LoadOptions load;
   load.progress = options.progress;
   load.verify = options.verify;
-  if (!options.lazy) load.bring_in = host->tasks;
+  if (!options.lazy) load.bring_in = host.tasks;
   load.max_rows = kMaxChunkRows;
+  return load;
+}
+
+std::shared_ptr<Model::Impl> open_impl(const std::shared_ptr<Runtime::Impl>& host, FileSystem& files, const std::string& path,
+                                       const ModelOptions& options) {
+  const model::LoadOptions load = load_options(*host, options);
   model::OpenedModel opened = model::open_model(path, files, host->engine, *host->allocator, load);
 
   auto impl = std::make_shared<Model::Impl>();
@@ -105,8 +110,9 @@ Model Model::open_memory(const Runtime& runtime, std::span<const MemoryFile> giv
   return Model(open_impl(runtime.impl(), files, files.checkpoint_path(), options));
 }
 
-MemoryNeeds Model::memory_needed(const Runtime& runtime, const std::string& path, const ModelOptions&) {
-  const model::LoadNeeds needs = model::measure_model(path, *runtime.impl()->files);
+MemoryNeeds Model::memory_needed(const Runtime& runtime, const std::string& path, const ModelOptions& options) {
+  const Runtime::Impl& host = *runtime.impl();
+  const model::LoadNeeds needs = model::measure_model(path, *host.files, *host.engine, load_options(host, options));
   MemoryNeeds out;
   out.mapped_bytes = needs.mapped_bytes;
   out.weights_bytes = needs.weights_bytes;

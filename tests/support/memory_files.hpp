@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <map>
 #include <memory>
@@ -17,6 +18,8 @@ namespace fathom::test {
 // How the files behave; shared by the file system and every file it opened.
 struct MemoryFilePolicy {
   bool mappable = true;        // false: map() returns an empty span
+  bool releasable = false;     // true: release() says that it gives pages back, as mapped files of the system do
+  std::uint64_t released = 0;  // bytes that were given back
   int reads_until_fault = -1;  // counts down; the read that finds 0 throws io_error. Negative: never
 };
 
@@ -40,6 +43,12 @@ class MemoryFile final : public File {
   std::span<const std::byte> map() override {
     if (!policy_->mappable) return {};
     return {reinterpret_cast<const std::byte*>(content_->data()), content_->size()};
+  }
+
+  bool release(std::uint64_t offset, std::uint64_t bytes) noexcept override {
+    if (!policy_->releasable || offset > content_->size() || bytes > content_->size() - offset) return false;
+    std::atomic_ref(policy_->released) += bytes;  // from any worker
+    return true;
   }
 
  private:

@@ -9,6 +9,8 @@
 
 #include "base/allocator.hpp"
 #include "support/check_error.hpp"
+#include "support/gguf_convert.hpp"
+#include "support/memory_files.hpp"
 #include "unit/run/timelines.hpp"
 
 using namespace fathom;
@@ -107,6 +109,77 @@ TEST_CASE("what a checkpoint says of itself can be asked for by key") {
   CHECK(!model.text("no such key"));
   for (const std::string& key : model.text_keys()) CHECK(model.text(key));
   CHECK(model.text_keys().size() > 10);
+}
+
+// A Q8_0 model in files that give pages back, as the system's mapped files do.
+struct ReleasableModel {
+  ReleasableModel() {
+    GgufConversion conversion;
+    conversion.matrices = StorageFormat::q8_0;
+    files.put("/m.gguf", convert_to_gguf(fixture_folder("deepseek-v3"), conversion).finish());
+    files.policy().releasable = true;
+    options.host.files = &files;
+    options.host.allocator = &allocator;
+    options.threads = 3;
+  }
+
+  static ModelOptions lazy() {
+    ModelOptions as_stored;
+    as_stored.lazy = true;
+    return as_stored;
+  }
+
+  MemoryFileSystem files;
+  CountingAllocator allocator;
+  RuntimeOptions options;
+};
+
+TEST_CASE("rearranged matrices are counted as memory of the model's own, and their pages given back") {
+  ReleasableModel made;
+  const Runtime runtime(made.options);
+  const MemoryNeeds needs = Model::memory_needed(runtime, "/m.gguf");
+  const MemoryNeeds as_stored = Model::memory_needed(runtime, "/m.gguf", ReleasableModel::lazy());
+  const std::int64_t rearranged = needs.weights_bytes - as_stored.weights_bytes;
+  CHECK(as_stored.mapped_bytes == std::int64_t(made.files.content("/m.gguf").size()));
+  CHECK(needs.mapped_bytes == as_stored.mapped_bytes - rearranged);
+  {
+    const Model lazy = Model::open(runtime, "/m.gguf", ReleasableModel::lazy());
+    CHECK(made.allocator.of(MemoryPurpose::weights) == as_stored.weights_bytes);
+    CHECK(made.files.policy().released == 0);
+    const Model model = Model::open(runtime, "/m.gguf");
+    CHECK(made.allocator.of(MemoryPurpose::weights) == as_stored.weights_bytes + needs.weights_bytes);
+    CHECK(std::int64_t(made.files.policy().released) == rearranged);
+    CHECK(model.fingerprint() == lazy.fingerprint());
+    CHECK(continuation(model, prompt_of(20), 8) == continuation(lazy, prompt_of(20), 8));
+  }
+  for (const auto& taken : made.allocator.taken) CHECK(taken == 0);
+  made.files.policy().releasable = false;
+  CHECK(Model::memory_needed(runtime, "/m.gguf").weights_bytes == as_stored.weights_bytes);
+  made.options.isa_limit = "scalar";
+  made.files.policy().releasable = true;
+  CHECK(Model::memory_needed(Runtime(made.options), "/m.gguf").weights_bytes == as_stored.weights_bytes);
+}
+
+TEST_CASE("loading that is cancelled while matrices are rearranged leaves nothing") {
+  ReleasableModel made;
+  const Runtime runtime(made.options);
+  int calls = 0;
+  double last = -1.0;
+  ModelOptions options;
+  options.progress = [&](double done, std::string_view) {
+    CHECK(done >= last);
+    last = done;
+    ++calls;
+    return true;
+  };
+  Model::open(runtime, "/m.gguf", options);
+  CHECK(last == 1.0);
+  for (int stop = 0; stop < calls; ++stop) {
+    int left = stop;
+    options.progress = [&](double, std::string_view) { return left-- > 0; };
+    check_error(Status::cancelled, {"cancelled"}, [&] { Model::open(runtime, "/m.gguf", options); });
+    for (const auto& taken : made.allocator.taken) CHECK(taken == 0);
+  }
 }
 
 TEST_CASE("memory is told before it is taken, to the byte") {

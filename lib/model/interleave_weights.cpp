@@ -1,0 +1,69 @@
+#include "model/interleave_weights.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <vector>
+
+#include "base/error.hpp"
+#include "platform/memory_policy.hpp"
+
+namespace fathom::model {
+namespace {
+
+constexpr std::int64_t kPieceBytes = std::int64_t{8} << 20;
+constexpr std::int64_t kGroupRows = 8;
+constexpr std::size_t kPiecesPerWorker = 16;  // between two reports of progress
+
+// Rows of one matrix that a worker does at once.
+struct Piece {
+  const Interleaving* matrix;
+  std::int64_t first, last;
+};
+
+std::vector<Piece> cut(std::span<const Interleaving> interleavings) {
+  std::vector<Piece> pieces;
+  for (const Interleaving& matrix : interleavings) {
+    const std::int64_t row_bytes = std::max<std::int64_t>(matrix.stored.stored.row_bytes, 1);
+    const std::int64_t rows = std::max(kPieceBytes / row_bytes / kGroupRows * kGroupRows, kGroupRows);
+    for (std::int64_t first = 0; first < matrix.stored.rows; first += rows) {
+      pieces.push_back({&matrix, first, std::min(first + rows, matrix.stored.rows)});
+    }
+  }
+  return pieces;
+}
+
+void interleave(const io::TensorSource& tensors, const Piece& piece) noexcept {
+  const kernels::WeightRows& stored = piece.matrix->stored.stored;
+  const std::size_t bytes = std::size_t((piece.last - piece.first) * stored.row_bytes);
+  const auto* from = reinterpret_cast<const std::byte*>(stored.data + piece.first * stored.row_bytes);
+  bring_in({from, bytes});
+  piece.matrix->interleave(stored, piece.first, piece.last, piece.matrix->out + piece.first * stored.row_bytes);
+  tensors.release({from, bytes});
+}
+
+}  // namespace
+
+void interleave_weights(const io::TensorSource& tensors, std::span<const Interleaving> interleavings, TaskSystem& tasks,
+                        const std::function<bool(double done, std::string_view what)>& progress) {
+  for (const Interleaving& matrix : interleavings) {
+    prefer_large_pages({reinterpret_cast<const std::byte*>(matrix.out), std::size_t(matrix.stored.bytes())});
+  }
+  const std::vector<Piece> pieces = cut(interleavings);
+  const std::size_t step = kPiecesPerWorker * std::size_t(tasks.concurrency());
+  for (std::size_t first = 0; first < pieces.size(); first += step) {
+    if (progress && !progress(double(first) / double(pieces.size()), "interleaving weights")) {
+      fail(Status::cancelled, "loading was cancelled while weights were interleaved");
+    }
+    const std::size_t count = std::min(step, pieces.size() - first);
+    std::atomic<std::size_t> next{0};
+    auto body = [&](int) {
+      for (std::size_t i; (i = next.fetch_add(1)) < count;) interleave(tensors, pieces[first + i]);
+    };
+    run_tasks(tasks, int(std::min<std::size_t>(count, std::size_t(tasks.concurrency()))), body);
+  }
+  if (progress && !progress(1.0, "interleaving weights")) {
+    fail(Status::cancelled, "loading was cancelled after the weights were interleaved");
+  }
+}
+
+}  // namespace fathom::model

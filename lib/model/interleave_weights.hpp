@@ -1,0 +1,20 @@
+// Matrices interleaved while loading: from the file's pages, which then may go, to memory of the model's own.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string_view>
+
+#include "base/task_system.hpp"
+#include "io/tensor_source.hpp"
+#include "model/loader.hpp"
+
+namespace fathom::model {
+
+// Does what load_weights left to do, on all workers. Throws Error{cancelled} when `progress` (may be empty; called in between, on
+// this thread, with the share done) returns false.
+void interleave_weights(const io::TensorSource& tensors, std::span<const Interleaving> interleavings, TaskSystem& tasks,
+                        const std::function<bool(double done, std::string_view what)>& progress);
+
+}  // namespace fathom::model
