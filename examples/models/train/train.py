@@ -33,6 +33,13 @@ class Texts:
             self.ids, ends = packed["ids"], packed["ends"]
         self.spans = list(zip([0] + ends[:-1].tolist(), ends.tolist()))
 
+    def rare_tokens(self, share: float = 0.05) -> Tensor:
+        """Bool [largest id + 1]: in no more than this share of the texts. Names are, and what a tale is about."""
+        texts_with = numpy.zeros(int(self.ids.max()) + 1, dtype=numpy.int64)
+        for first, last in self.spans:
+            texts_with[numpy.unique(self.ids[first:last])] += 1
+        return torch.from_numpy(texts_with <= share * len(self.spans))
+
     def batches(self, tokens: int, seed: str) -> Iterator[Tuple[Tensor, Tensor]]:
         """ids [B, T] int64 and valid [B, T] bool, of at most about `tokens` positions."""
         rng = random.Random(seed)
@@ -62,15 +69,31 @@ class Texts:
         return ids, valid
 
 
-def losses(net: DeepseekV3, ids: Tensor, valid: Tensor, ahead: bool) -> Tuple[Tensor, Tensor]:
-    """Cross-entropy of the next token and, with `ahead`, of the one after it (else 0), means over text positions."""
+def tied_head(net: DeepseekV3) -> Tensor:
+    """The head as the embedding, scaled to begin with small logits: [V, D]. To repeat a name then needs one map for all names."""
+    return net.embed_tokens.weight / 16.0
+
+
+def repeats(ids: Tensor, rare: Tensor) -> Tensor:
+    """Bool [B, T]: a rare token that the text has had before."""
+    same = (ids[:, :, None] == ids[:, None, :]).tril(-1).any(-1)
+    return same & rare[ids]
+
+
+def mean_loss(states: Tensor, head: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    """Cross-entropy, the mean by weights [N]: states [N, D], head [V, D], targets [N]."""
+    return (F.cross_entropy(F.linear(states, head).float(), targets, reduction="none") * weights).sum() / weights.sum()
+
+
+def losses(net: DeepseekV3, head: Tensor, ids: Tensor, valid: Tensor, weights: Tensor, ahead: bool) -> Tuple[Tensor, Tensor]:
+    """Losses of the next token and, with `ahead`, of the one after it (else 0), over text positions. head [V, D], weights [B, T]."""
     states = net(ids, valid, ahead)
     here = valid[:, 1:]
-    main = F.cross_entropy(net.lm_head(states.main[:, :-1][here]).float(), ids[:, 1:][here])
+    main = mean_loss(states.main[:, :-1][here], head, ids[:, 1:][here], weights[:, 1:][here])
     if states.ahead is None:
         return main, torch.zeros((), device=ids.device)
     later = valid[:, 2:]
-    return main, F.cross_entropy(net.lm_head(states.ahead[:, :-1][later]).float(), ids[:, 2:][later])
+    return main, mean_loss(states.ahead[:, :-1][later], head, ids[:, 2:][later], weights[:, 2:][later])
 
 
 def learning_rate(step: int, given: argparse.Namespace) -> float:
@@ -104,11 +127,15 @@ def train(given: argparse.Namespace) -> None:
         step, epoch, skip, tokens, seconds = (saved[k] for k in ("step", "epoch", "batch", "tokens", "seconds"))
 
     def save() -> None:
+        if given.tie:
+            with torch.no_grad():
+                net.lm_head.weight.copy_(tied_head(net))
         torch.save({"net": net.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "epoch": epoch, "batch": skip,
                     "tokens": tokens, "seconds": seconds, "seed": given.seed}, checkpoint_path + ".part")
         os.replace(checkpoint_path + ".part", checkpoint_path)
 
     texts = Texts(os.path.join(given.run, "data", "train.npz"))
+    rare = texts.rare_tokens().to(device)
     log = open(os.path.join(given.run, "log.jsonl"), "a", encoding="utf-8")
     net.train()
     last_save = begun = time.monotonic()
@@ -121,12 +148,13 @@ def train(given: argparse.Namespace) -> None:
             started = time.monotonic()
             ids, valid = ids.to(device), valid.to(device)
             rate = learning_rate(step, given)
+            weights = 1.0 + (given.repeat_weight - 1.0) * rate / given.learning_rate * repeats(ids, rare).float()
             for group in optimizer.param_groups:
                 group["lr"] = rate
             # The prediction module learns from every n-th batch: it shares embedding and head, and needs less.
             ahead = config.num_nextn_predict_layers > 0 and step % given.ahead_every == 0
             with torch.autocast(device.type, dtype=torch.bfloat16, enabled=given.bf16):
-                main, late = losses(net, ids, valid, ahead)
+                main, late = losses(net, tied_head(net) if given.tie else net.lm_head.weight, ids, valid, weights, ahead)
             mixtures = [m for name, m in net.mixtures() if ahead or int(name) < config.num_hidden_layers]
             sequence = torch.stack([m.sequence_loss for m in mixtures]).mean()
             total = main + given.ahead_weight * late + given.sequence_weight * sequence
@@ -215,6 +243,8 @@ def main() -> None:
     parser.add_argument("--learning-rate", type=float, default=2e-3)
     parser.add_argument("--warmup", type=int, default=50)
     parser.add_argument("--decay", type=float, default=0.4, help="share of the steps over which the rate falls to zero")
+    parser.add_argument("--tie", action="store_true", help="train the head as the embedding; they are stored apart")
+    parser.add_argument("--repeat-weight", type=float, default=1.0, help="of rare tokens that a text had before, names mostly; falls to 1 with the learning rate")
     parser.add_argument("--ahead-weight", type=float, default=0.3)
     parser.add_argument("--ahead-every", type=int, default=4)
     parser.add_argument("--sequence-weight", type=float, default=1e-4)
