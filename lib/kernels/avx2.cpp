@@ -15,6 +15,8 @@ struct Pointee<T*> {
 // Defined in interleave.cpp.
 Pointee<InterleaveRows>::type interleave_q4_0, interleave_q4_1, interleave_q5_0, interleave_q5_1, interleave_q8_0, interleave_q2_k,
     interleave_q3_k, interleave_q4_k, interleave_q5_k, interleave_q6_k, interleave_iq4_nl, interleave_iq4_xs;
+Pointee<TakeRow>::type take_row_q4_0, take_row_q4_1, take_row_q5_0, take_row_q5_1, take_row_q8_0, take_row_q2_k, take_row_q3_k,
+    take_row_q4_k, take_row_q5_k, take_row_q6_k, take_row_iq4_nl, take_row_iq4_xs;
 
 // Defined in avx2_matmul_f32.cpp, avx2_matmul_q8.cpp and avx2_vector.cpp.
 namespace avx2 {
@@ -70,17 +72,29 @@ constexpr KernelTable make_table() {
   table.matmul_q8[kIQ4_XS] = avx2::matmul_q8_iq4_xs;
   table.matmul_q8[kMXFP4] = avx2::matmul_q8_mxfp4;
   table.interleave_rows[kQ4_0] = interleave_q4_0;
+  table.take_row[kQ4_0] = take_row_q4_0;
   table.interleave_rows[kQ4_1] = interleave_q4_1;
+  table.take_row[kQ4_1] = take_row_q4_1;
   table.interleave_rows[kQ5_0] = interleave_q5_0;
+  table.take_row[kQ5_0] = take_row_q5_0;
   table.interleave_rows[kQ5_1] = interleave_q5_1;
+  table.take_row[kQ5_1] = take_row_q5_1;
   table.interleave_rows[kQ8_0] = interleave_q8_0;
+  table.take_row[kQ8_0] = take_row_q8_0;
   table.interleave_rows[kQ2_K] = interleave_q2_k;
+  table.take_row[kQ2_K] = take_row_q2_k;
   table.interleave_rows[kQ3_K] = interleave_q3_k;
+  table.take_row[kQ3_K] = take_row_q3_k;
   table.interleave_rows[kQ4_K] = interleave_q4_k;
+  table.take_row[kQ4_K] = take_row_q4_k;
   table.interleave_rows[kQ5_K] = interleave_q5_k;
+  table.take_row[kQ5_K] = take_row_q5_k;
   table.interleave_rows[kQ6_K] = interleave_q6_k;
+  table.take_row[kQ6_K] = take_row_q6_k;
   table.interleave_rows[kIQ4_NL] = interleave_iq4_nl;
+  table.take_row[kIQ4_NL] = take_row_iq4_nl;
   table.interleave_rows[kIQ4_XS] = interleave_iq4_xs;
+  table.take_row[kIQ4_XS] = take_row_iq4_xs;
   table.accumulate_rows[kF32] = avx2::accumulate_f32;
   table.accumulate_rows[kF16] = avx2::accumulate_f16;
   table.accumulate_rows[kBF16] = avx2::accumulate_bf16;

@@ -1,5 +1,7 @@
 #include "kernels/interleave.hpp"
 
+#include <stddef.h>
+
 namespace fathom::kernels {
 namespace {
 
@@ -47,11 +49,32 @@ void interleave(const WeightRows& w, int64_t first_row, int64_t last_row, uint8_
   }
 }
 
+// The pieces of one row, lane `r` of its group.
+template <int values, int before, int words, int after>
+void take_row(const WeightRows& w, int64_t row, uint8_t* out) {
+  constexpr int64_t kBytes = before + 4 * words + after;
+  const int64_t r = row % kRows;
+  const uint8_t* group = w.data + (row - r) * w.row_bytes;
+  const auto take = [&](int64_t bytes) {
+    __builtin_memcpy(out, group + r * bytes, size_t(bytes));
+    out += bytes;
+    group += kRows * bytes;
+  };
+  for (int64_t at = 0; at < w.cols / values * kBytes; at += kBytes) {
+    if constexpr (before) take(before);
+    for (int word = 0; word < words; ++word) take(4);
+    if constexpr (after) take(after);
+  }
+}
+
 }  // namespace
 
 #define FATHOM_INTERLEAVE(format, values, before, words, after)                                            \
   void interleave_##format(const WeightRows& w, int64_t first_row, int64_t last_row, uint8_t* out) {       \
     interleave<values, before, words, after>(w, first_row, last_row, out);                                 \
+  }                                                                                                        \
+  void take_row_##format(const WeightRows& w, int64_t row, uint8_t* out) {                                 \
+    take_row<values, before, words, after>(w, row, out);                                                   \
   }
 
 FATHOM_INTERLEAVE(q4_0, 32, 2, 4, 0)

@@ -24,4 +24,18 @@ void interleave_q6_k(const WeightRows& w, int64_t first_row, int64_t last_row, u
 void interleave_iq4_nl(const WeightRows& w, int64_t first_row, int64_t last_row, uint8_t* out);
 void interleave_iq4_xs(const WeightRows& w, int64_t first_row, int64_t last_row, uint8_t* out);
 
+// Functions for KernelTable::take_row, the other way for one row.
+void take_row_q4_0(const WeightRows& w, int64_t row, uint8_t* out);
+void take_row_q4_1(const WeightRows& w, int64_t row, uint8_t* out);
+void take_row_q5_0(const WeightRows& w, int64_t row, uint8_t* out);
+void take_row_q5_1(const WeightRows& w, int64_t row, uint8_t* out);
+void take_row_q8_0(const WeightRows& w, int64_t row, uint8_t* out);
+void take_row_q2_k(const WeightRows& w, int64_t row, uint8_t* out);
+void take_row_q3_k(const WeightRows& w, int64_t row, uint8_t* out);
+void take_row_q4_k(const WeightRows& w, int64_t row, uint8_t* out);
+void take_row_q5_k(const WeightRows& w, int64_t row, uint8_t* out);
+void take_row_q6_k(const WeightRows& w, int64_t row, uint8_t* out);
+void take_row_iq4_nl(const WeightRows& w, int64_t row, uint8_t* out);
+void take_row_iq4_xs(const WeightRows& w, int64_t row, uint8_t* out);
+
 }  // namespace fathom::kernels

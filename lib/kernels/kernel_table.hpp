@@ -61,6 +61,9 @@ using DecodeRow = void (*)(const WeightRows& w, int64_t row, int64_t first_col, 
 // out is where first_row begins; it takes as many bytes as were there.
 using InterleaveRows = void (*)(const WeightRows& w, int64_t first_row, int64_t last_row, uint8_t* out);
 
+// out = row `row` of interleaved w, as it was stored.
+using TakeRow = void (*)(const WeightRows& w, int64_t row, uint8_t* out);
+
 // Indices of the per-format arrays: the values of fathom::StorageFormat, repeated in lib/kernels/select.cpp by
 // static_assert, because instruction-set files cannot include it.
 enum Format : int {
@@ -82,6 +85,7 @@ struct KernelTable {
   DecodeRow decode_row[kFormats];  // of rows as stored
   // Null where rows as stored serve best. Where it is there, matmul_q8 takes both, with the same bits.
   InterleaveRows interleave_rows[kFormats];
+  TakeRow take_row[kFormats];  // there where interleave_rows is
 
   // Rounds one row of n values (n a multiple of 32) to the form of QuantisedRows: scale = max|x| / 127 of each block,
   // value = x / scale to the nearest integer, ties to even; a block of zeros has scale 0.

@@ -94,7 +94,7 @@ Weights load_all(TensorLoader& t) {
   Weights w;
   const double verified = t.options.verify ? 0.5 : 0.0;  // the share of the work that verifying is
   if (t.options.verify && !t.dry()) verify_all(t);
-  const WeightView embedding = t.matrix(t.name(Role::token_embd, 0), c.vocab_size, c.hidden_size);
+  WeightView embedding = t.matrix(t.name(Role::token_embd, 0), c.vocab_size, c.hidden_size);
   w.output_norm = t.vector(t.name(Role::output_norm, 0), c.hidden_size);
   for (std::int64_t layer = 0; layer < c.num_hidden_layers; ++layer) {
     report(t, verified + (1.0 - verified) * double(layer) / double(c.num_hidden_layers), "loading layers");
@@ -109,10 +109,15 @@ Weights load_all(TensorLoader& t) {
     }
     if (!t.dry()) w.layers.push_back(std::move(l));
   }
-  w.token_embd = embedding;
   // A tied model may still carry a head of its own; an untied one without it is broken.
   const bool has_head = t.find(t.name(Role::output, 0)) != nullptr;
-  w.output = has_head || !c.tie_word_embeddings ? t.linear(Role::output, 0, c.vocab_size, c.hidden_size) : t.linear(embedding);
+  if (has_head || !c.tie_word_embeddings) {
+    w.output = t.linear(Role::output, 0, c.vocab_size, c.hidden_size);
+  } else {
+    embedding = t.streamed(t.require(t.name(Role::token_embd, 0)), embedding, c.vocab_size);
+    w.output = t.linear(embedding);
+  }
+  w.token_embd = embedding;
   report(t, 1.0, "loading layers");
   w.owned = t.take_owned();
   return w;

@@ -54,6 +54,7 @@ std::int64_t local_floats(const Config& c, std::int64_t rows, int workers) {
     floats = std::max(floats, panel * std::max(tile_width(c.hidden_size, 1, workers), c.hidden_size));
     floats = std::max(floats, nn::router_scratch(c.router));
   }
+  floats = std::max(floats, c.hidden_size);  // an embedding as it is stored
   return floats + 64;
 }
 

@@ -34,6 +34,9 @@ class Stage {
         add(name + " " + label, convert_to_gguf(conformance_folder(name), conversion).finish());
       }
     }
+    GgufConversion tied;  // head and embedding are one matrix
+    tied.matrices = StorageFormat::q8_0;
+    add("qwen2 Q8_0", convert_to_gguf(conformance_folder("qwen2"), tied).finish());
     // K blocks of 256 values need rows that are wider than the fixtures'.
     const auto q4_k = [](std::string_view) { return StorageFormat::q4_k; };
     for (const auto& [shape, label] : {std::pair{WideShape::deepseek, "deepseek"}, std::pair{WideShape::llama, "llama"},

@@ -84,12 +84,27 @@ TEST_CASE("byte o of a row is found at 8 * o, in a field of 2 bytes at an end of
   }
 }
 
+TEST_CASE("a row taken out of interleaved ones is the row as stored") {
+  Rng rng(4);
+  constexpr std::int64_t kRows = 24, kCols = 768;
+  with_tables([&](const KernelTable& table, StorageFormat format) {
+    const SampleMatrix w(format, kRows, kCols, rng);
+    const Interleaved interleaved(table, w);
+    for (std::int64_t row = 0; row < kRows; ++row) {
+      const Exact<std::uint8_t> taken(std::size_t(w.view().row_bytes));
+      table.take_row[int(format)](interleaved.view, row, taken.get());
+      CHECK(!std::memcmp(taken.get(), w.view().data + row * w.view().row_bytes, taken.size));
+    }
+  });
+}
+
 TEST_CASE("the AVX2 table interleaves every block format that its products read in 8 bits, MXFP4 apart") {
   if (!avx2_table()) return;
   for (int format = 0; format < kFormats; ++format) {
     CAPTURE(format);
     const bool blocked = avx2_table()->matmul_q8[format] && StorageFormat(format) != mxfp4;
     CHECK((avx2_table()->interleave_rows[format] != nullptr) == blocked);
+    CHECK((avx2_table()->take_row[format] != nullptr) == blocked);
   }
 }
 
