@@ -1,26 +1,27 @@
 // Attention on the latents themselves: W_UK is absorbed into the query, W_UV applied to what attention returns (DeepSeek-V2,
-// section 2.1.2). Passes of few rows, that is generation, do it in three stages, so that heads and blocks of the context
-// spread over all workers; otherwise a unit is a block of rows with a group of heads.
+// section 2.1.2), in rounds of three stages: queries of a panel of rows go down, blocks of the context are attended to side by side, and
+// what they came to is merged. Heads and blocks spread over all workers, and no unit grows with the context.
 #include <cstring>
 
-#include "model/latent_attention.hpp"
+#include "model/absorbed_rounds.hpp"
+#include "model/stage_support.hpp"
 
 namespace fathom::model::stages {
 namespace {
 
 std::int64_t latent_width(const Config& c) { return c.kv_lora_rank + c.qk_rope_head_dim; }
 
-// The query of head `head` in `rows` rows, in the latents' space and scaled; out is [rows, width], out_stride apart.
-void absorb(Pass& pass, int layer, std::int64_t head, std::int64_t first_row, std::int64_t rows, float* out,
-            std::int64_t out_stride, Worker& worker) {
+// The query of head `head` in `rows` rows, in the latents' space and scaled; out is [rows, width].
+void absorb(Pass& pass, int layer, std::int64_t head, std::int64_t first_row, std::int64_t rows, float* out, Worker& worker) {
   const Config& c = pass.config();
+  const std::int64_t width = latent_width(c);
   const float* q = pass.ws.q.row(first_row) + head * c.head_dim;
-  pass.layer(layer).attention.heads.absorb_query(pass.kernels, head, q, pass.ws.q.stride, rows, out, out_stride, worker.linear);
+  pass.layer(layer).attention.heads.absorb_query(pass.kernels, head, q, pass.ws.q.stride, rows, out, width, worker.linear);
   for (std::int64_t r = 0; r < rows; ++r) {
-    float* row = out + r * out_stride;
+    float* row = out + r * width;
     std::memcpy(row + c.kv_lora_rank, q + r * pass.ws.q.stride + c.qk_nope_head_dim,
                 std::size_t(c.qk_rope_head_dim) * sizeof(float));
-    pass.kernels.scale(c.softmax_scale, row, latent_width(c));
+    pass.kernels.scale(c.softmax_scale, row, width);
   }
 }
 
@@ -48,18 +49,6 @@ void attend_block(const Pass& pass, int layer, const nn::KvCache& cache, const n
   }
 }
 
-// Attends to the whole context, block by block. `block` is scratch for the state of one.
-void attend_blocks(const Pass& pass, int layer, const nn::KvCache& cache, const nn::QueryRows& queries, const nn::SoftmaxState& total,
-                   const nn::SoftmaxState& block, float* scores) {
-  const std::int64_t rank = pass.config().kv_lora_rank;
-  nn::OnlineSoftmax(pass.kernels, queries, rank, total, scores).begin();
-  const std::int64_t last = *std::max_element(queries.positions, queries.positions + queries.rows);
-  for (std::int64_t b = 0; b < count_context_blocks(last); ++b) {
-    attend_block(pass, layer, cache, queries, b, block, scores);
-    nn::merge_softmax(pass.kernels, queries.rows, rank, block, total);
-  }
-}
-
 // A piece of memory handed out front to back.
 struct LocalMemory {
   float* next;
@@ -68,136 +57,88 @@ struct LocalMemory {
   nn::SoftmaxState state(std::int64_t rows, std::int64_t width) { return {floats(rows * width), width, floats(rows), floats(rows)}; }
 };
 
-// ---------------------------------------------------------------- few rows: queries, blocks of the context, values
+// ---------------------------------------------------------------- queries
 
-std::int64_t split_head_units(const Pass& pass, int) { return splits_context(pass) ? pass.config().num_attention_heads : 0; }
+// Where the queries of a group lie: [heads, rows of the group, width].
+float* queries_of(const Pass& pass, const AbsorbedRound& round, const RowGroup& group) {
+  return pass.ws.absorbed.row(group.first_row - round.first_row);
+}
+
+std::int64_t absorb_queries_units(const Pass& pass, int) {
+  const AbsorbedRound round(pass);
+  return round.opens_panel ? pass.config().num_attention_heads : 0;
+}
 
 void run_absorb_queries(Pass& pass, int layer, std::int64_t head, Worker& worker) {
-  const std::int64_t width = latent_width(pass.config()), heads = pass.config().num_attention_heads;
-  absorb(pass, layer, head, 0, pass.rows, pass.ws.absorbed.data + head * width, heads * width, worker);
+  const AbsorbedRound round(pass);
+  const std::int64_t width = latent_width(pass.config());
+  float* absorbed = worker.local.data();  // [rows of the panel, width]
+  absorb(pass, layer, head, round.first_row, round.rows, absorbed, worker);
+  round.for_groups([&](const RowGroup& group, const GroupShare&) {
+    std::memcpy(queries_of(pass, round, group) + head * group.rows * width, absorbed + (group.first_row - round.first_row) * width,
+                std::size_t(group.rows * width) * sizeof(float));
+  });
 }
 
-// The slots of partial results: one for each block of each row's context, or where they do not suffice one for each row.
-struct Partials {
-  explicit Partials(const Pass& of) : pass(of) {
-    std::int64_t blocks = 0;
-    for (std::int64_t row = 0; row < pass.rows; ++row) blocks += blocks_of(row);
-    by_block = blocks <= pass.ws.partial_slots;
-    slots = by_block ? blocks : pass.rows;
-  }
-  std::int64_t blocks_of(std::int64_t row) const { return count_context_blocks(pass.positions[std::size_t(row)]); }
-  std::int64_t slots_of(std::int64_t row) const { return by_block ? blocks_of(row) : 1; }
-  nn::SoftmaxState state(std::int64_t slot, std::int64_t head) const {
-    const std::int64_t at = slot * pass.config().num_attention_heads + head, rank = pass.config().kv_lora_rank;
-    return {pass.ws.partial_out + at * rank, rank, pass.ws.partial_maximum + at, pass.ws.partial_sum + at};
-  }
+// ---------------------------------------------------------------- blocks of the context
 
-  const Pass& pass;
-  bool by_block = false;
-  std::int64_t slots = 0;
-};
-
-constexpr std::int64_t kSplitHeads = 16;  // of a unit: reading a latent costs little beside its products with so many queries
-
-const RowSpan& span_of(const Pass& pass, std::int64_t row) {
-  return *std::find_if(pass.spans.begin(), pass.spans.end(), [&](const RowSpan& s) { return row < s.first_row + s.rows; });
+// The states of a group's rows for heads from `head` on, in slots that begin at `slot`: [heads, rows of the group].
+nn::SoftmaxState slot_state(const Pass& pass, std::int64_t slot, const RowGroup& group, std::int64_t head) {
+  const std::int64_t at = slot * pass.config().num_attention_heads + head * group.rows, rank = pass.config().kv_lora_rank;
+  return {pass.ws.partial_out + at * rank, rank, pass.ws.partial_maximum + at, pass.ws.partial_sum + at};
 }
 
-std::int64_t split_units(const Pass& pass) {
-  const Partials partials(pass);
-  const std::int64_t group = heads_per_group(pass, kSplitHeads, partials.slots), heads = pass.config().num_attention_heads;
-  return partials.slots * ((heads + group - 1) / group);
-}
+std::int64_t attend_absorbed_units(const Pass& pass, int) { return AbsorbedRound(pass).count_units(); }
 
-void run_split(Pass& pass, int layer, std::int64_t unit, Worker& worker) {
-  const Config& c = pass.config();
-  const Partials partials(pass);
-  const std::int64_t group = heads_per_group(pass, kSplitHeads, partials.slots);
-  const std::int64_t groups = (c.num_attention_heads + group - 1) / group, slot = unit / groups;
-  const std::int64_t first_head = unit % groups * group, n = std::min(group, c.num_attention_heads - first_head);
-  std::int64_t row = 0, block = slot;
-  for (; block >= partials.slots_of(row); ++row) block -= partials.slots_of(row);
-
+void run_attend_absorbed(Pass& pass, int layer, std::int64_t index, Worker& worker) {
+  const AbsorbedRound round(pass);
+  const AbsorbedUnit unit = round.find_unit(index);
+  const RowGroup& group = unit.group;
+  const std::int64_t width = latent_width(pass.config()), n = unit.heads * group.rows;
   LocalMemory local{worker.local.data()};
   std::int64_t* positions = local.ints(n);
-  std::fill_n(positions, n, pass.positions[std::size_t(row)]);
-  const std::int64_t width = latent_width(c);
-  const nn::QueryRows queries{pass.ws.absorbed.data + (row * c.num_attention_heads + first_head) * width, width, n, positions, 0};
-  const nn::SoftmaxState state = partials.state(slot, first_head);
-  const nn::KvCache& cache = *span_of(pass, row).cache;
-  float* scores = local.floats(nn::OnlineSoftmax::floats(n));
-  if (partials.by_block) {
-    attend_block(pass, layer, cache, queries, block, state, scores);
-  } else {
-    attend_blocks(pass, layer, cache, queries, state, local.state(n, c.kv_lora_rank), scores);
-  }
+  for (std::int64_t i = 0; i < n; ++i) positions[i] = pass.positions[std::size_t(group.first_row + i % group.rows)];
+  const nn::QueryRows queries{queries_of(pass, round, group) + unit.first_head * group.rows * width, width, n, positions, 0};
+  attend_block(pass, layer, *group.span->cache, queries, unit.block, slot_state(pass, unit.slot, group, unit.first_head),
+               local.floats(nn::OnlineSoftmax::floats(n)));
 }
 
+// ---------------------------------------------------------------- values
+
+std::int64_t expand_values_units(const Pass& pass, int) { return AbsorbedRound(pass).rows > 0 ? pass.config().num_attention_heads : 0; }
+
+// Merges what the blocks of this round came to into the totals; in a panel's last round these become values.
 void run_expand_values(Pass& pass, int layer, std::int64_t head, Worker& worker) {
   const std::int64_t rank = pass.config().kv_lora_rank;
-  const Partials partials(pass);
+  const AbsorbedRound round(pass);
   LocalMemory local{worker.local.data()};
-  const nn::SoftmaxState total = local.state(pass.rows, rank);
-  for (std::int64_t row = 0, slot = 0; row < pass.rows; ++row) {
-    const nn::QueryRows query{nullptr, 0, 1, nullptr, 0};
-    const nn::SoftmaxState state{total.out + row * rank, rank, total.maximum + row, total.sum + row};
-    nn::OnlineSoftmax attention(pass.kernels, query, rank, state, nullptr);
-    attention.begin();
-    for (std::int64_t end = slot + partials.slots_of(row); slot < end; ++slot) {
-      nn::merge_softmax(pass.kernels, 1, rank, partials.state(slot, head), state);
+  const nn::SoftmaxState values = local.state(round.rows, rank);
+  round.for_groups([&](const RowGroup& group, const GroupShare& share) {
+    const std::int64_t row = group.first_row - round.first_row;
+    const nn::SoftmaxState here{values.out + row * rank, rank, values.maximum + row, values.sum + row};
+    const nn::SoftmaxState total = round.keeps_totals ? slot_state(pass, row, group, head) : here;
+    const nn::QueryRows queries{nullptr, 0, group.rows, nullptr, 0};
+    nn::OnlineSoftmax attention(pass.kernels, queries, rank, total, nullptr);
+    if (share.count > 0 && share.first == 0) attention.begin();
+    for (std::int64_t i = 0; i < share.count; ++i) {
+      nn::merge_softmax(pass.kernels, group.rows, rank, slot_state(pass, share.first_slot + i * group.rows, group, head), total);
     }
+    if (!round.closes_panel) return;
     attention.finish(nullptr);
-  }
-  expand_value(pass, layer, head, 0, pass.rows, total.out, worker);
+    if (round.keeps_totals) std::memcpy(here.out, total.out, std::size_t(group.rows * rank) * sizeof(float));
+  });
+  if (round.closes_panel) expand_value(pass, layer, head, round.first_row, round.rows, values.out, worker);
 }
 
-// ---------------------------------------------------------------- many rows
-
-constexpr std::int64_t kBlockRows = 8;
-
-BlockShape absorbed_shape(const Pass& pass, const RowSpan& span) {
-  if (expands(pass, span)) return {span.rows, 0};
-  const std::int64_t rows = std::min(span.rows, kBlockRows), group = heads_per_group(pass, kQueryRows / rows);
-  return {rows, (pass.config().num_attention_heads + group - 1) / group};
-}
-
-void run_block_of_rows(Pass& pass, int layer, const AttentionUnit& u, Worker& worker) {
-  const Config& c = pass.config();
-  const std::int64_t group = heads_per_group(pass, kQueryRows / std::min(u.span->rows, kBlockRows));
-  const std::int64_t first_head = u.group * group, heads = std::min(group, c.num_attention_heads - first_head);
-  const std::int64_t width = latent_width(c), rank = c.kv_lora_rank, n = heads * u.rows;  // queries: [heads, rows]
-  LocalMemory local{worker.local.data()};
-  float* q = local.floats(n * width);
-  std::int64_t* positions = local.ints(n);
-  for (std::int64_t h = 0; h < heads; ++h) {
-    absorb(pass, layer, first_head + h, u.first_row, u.rows, q + h * u.rows * width, width, worker);
-    std::copy_n(pass.positions.begin() + u.first_row, u.rows, positions + h * u.rows);
-  }
-  const nn::QueryRows queries{q, width, n, positions, 0};
-  const nn::SoftmaxState total = local.state(n, rank), block = local.state(n, rank);
-  float* scores = local.floats(nn::OnlineSoftmax::floats(n));
-  attend_blocks(pass, layer, *u.span->cache, queries, total, block, scores);
-  nn::OnlineSoftmax(pass.kernels, queries, rank, total, scores).finish(nullptr);
-  for (std::int64_t h = 0; h < heads; ++h) {
-    expand_value(pass, layer, first_head + h, u.first_row, u.rows, total.out + h * u.rows * rank, worker);
-  }
-}
-
-std::int64_t attend_absorbed_units(const Pass& pass, int) {
-  if (splits_context(pass)) return split_units(pass);
-  return count_attention_units(pass, [&](const RowSpan& span) { return absorbed_shape(pass, span); });
-}
-
-void run_attend_absorbed(Pass& pass, int layer, std::int64_t unit, Worker& worker) {
-  if (splits_context(pass)) return run_split(pass, layer, unit, worker);
-  run_block_of_rows(pass, layer, find_attention_unit(pass, unit, [&](const RowSpan& span) { return absorbed_shape(pass, span); }),
-                    worker);
+bool another_round(const Pass& pass) {
+  const AbsorbedRound round(pass);
+  return round.rows > 0 && !round.closes_pass;
 }
 
 }  // namespace
 
-constexpr StageKind absorb_queries{"absorb_queries", Part::attention, split_head_units, run_absorb_queries};
+constexpr StageKind absorb_queries{"absorb_queries", Part::attention, absorb_queries_units, run_absorb_queries};
 constexpr StageKind attend_absorbed{"attend_absorbed", Part::attention, attend_absorbed_units, run_attend_absorbed};
-constexpr StageKind expand_values{"expand_values", Part::attention, split_head_units, run_expand_values};
+constexpr StageKind expand_values{"expand_values", Part::attention, expand_values_units, run_expand_values, another_round, 3};
 
 }  // namespace fathom::model::stages

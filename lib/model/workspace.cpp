@@ -39,14 +39,16 @@ std::int64_t local_floats(const Config& c, std::int64_t rows, int workers) {
   const std::int64_t page = nn::KeyValuePage::kRows;
   const std::int64_t group = c.num_attention_heads / std::max<std::int64_t>(c.num_key_value_heads, 1);
   const std::int64_t queries = std::max(kQueryRows, group);
-  const std::int64_t key = c.attention == Attention::latent ? c.kv_lora_rank + c.qk_rope_head_dim : c.head_dim;
-  const std::int64_t value = c.attention == Attention::latent ? c.kv_lora_rank : c.v_head_dim;
-  // Queries, outputs, softmax state and scores, positions (64 bits), sinks.
-  std::int64_t floats = queries * (key + value + 5) + 2 + nn::OnlineSoftmax::floats(queries);
+  std::int64_t floats = 0;
   if (c.attention == Attention::latent) {
-    floats += queries * (value + 2) + 8;  // the state of a block of the context
+    // Absorbed: queries of a panel; or positions (64 bits) and scores; or a panel's totals, which are smaller.
+    floats = std::max(std::min(rows, kAbsorbPanel) * (c.kv_lora_rank + std::max<std::int64_t>(c.qk_rope_head_dim, 3)) + 8,
+                      2 * kQueryRows + nn::OnlineSoftmax::floats(kQueryRows));
     // Expanded: W_UK, W_UV of a head; a page of latents.
     floats = std::max(floats, (c.qk_nope_head_dim + c.v_head_dim + page) * c.kv_lora_rank);
+  } else {
+    // Queries, outputs, softmax state and scores, positions (64 bits), sinks.
+    floats = queries * (c.head_dim + c.v_head_dim + 5) + 2 + nn::OnlineSoftmax::floats(queries);
   }
   if (c.router.experts > 0) {
     const std::int64_t panel = std::min(kExpertPanel, rows);
@@ -58,16 +60,16 @@ std::int64_t local_floats(const Config& c, std::int64_t rows, int workers) {
   return floats + 64;
 }
 
-// Partial results of latent attention: a few megabytes, at least one a row.
+// Partial results of attention to latents: a few megabytes, but at least two for each row of a panel, its total and a block's.
 constexpr std::int64_t kPartialBytes = 8 << 20;
 constexpr std::int64_t kMostPartials = 128;
 
 void lay_out_latent(Workspace& w, const Network& network, std::int64_t rows, Arena& arena) {
   const Config& c = network.config;
-  const std::int64_t heads = c.num_attention_heads, few = std::min(rows, kSplitRows);
+  const std::int64_t heads = c.num_attention_heads, panel = std::min(rows, kAbsorbPanel);
   const std::int64_t slot_bytes = heads * (c.kv_lora_rank + 2) * std::int64_t(sizeof(float));
-  w.absorbed = arena.matrix(few, heads * (c.kv_lora_rank + c.qk_rope_head_dim));
-  w.partial_slots = std::max(few, std::min(kMostPartials, kPartialBytes / slot_bytes));
+  w.absorbed = arena.matrix(panel, heads * (c.kv_lora_rank + c.qk_rope_head_dim));
+  w.partial_slots = std::max(2 * panel, std::min(kMostPartials, kPartialBytes / slot_bytes));
   w.partial_out = arena.take<float>(w.partial_slots * heads * c.kv_lora_rank);
   w.partial_maximum = arena.take<float>(w.partial_slots * heads);
   w.partial_sum = arena.take<float>(w.partial_slots * heads);

@@ -45,8 +45,9 @@ struct Workspace {
   Matrix<float> q_latent; // [rows, q_lora_rank]
   QuantisedBuffer q_latent_q8;
   Matrix<float> heads;    // [rows, heads * v_head_dim]
-  // Latent attention of few rows: queries in the latents' space, and what blocks of the context came to, in slots.
-  Matrix<float> absorbed;             // [split rows, heads * (kv_lora_rank + rope)]
+  // Attention to latents: the queries of a panel of rows in the latents' space, and what blocks of the context came to for a row, in
+  // slots. absorbed_rounds.hpp says which.
+  Matrix<float> absorbed;             // [panel rows, heads * (kv_lora_rank + rope)]
   std::int64_t partial_slots = 0;
   float* partial_out = nullptr;       // [slots, heads, kv_lora_rank]
   float* partial_maximum = nullptr;   // [slots, heads]
@@ -86,7 +87,7 @@ inline constexpr std::int64_t kQueryRows = 64;
 inline constexpr std::int64_t kExpandRows = 192;
 // Positions whose keys and values are there at once.
 inline constexpr std::int64_t kSegment = 128;
-// Passes of at most so many rows cut the context of latent attention in blocks that workers share.
-inline constexpr std::int64_t kSplitRows = 32;
+// Rows whose queries are absorbed together.
+inline constexpr std::int64_t kAbsorbPanel = 32;
 
 }  // namespace fathom::model
