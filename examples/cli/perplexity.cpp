@@ -16,6 +16,7 @@ namespace {
 struct Arguments {
   ModelArguments model;
   std::string file;
+  std::string tokens_file;
   std::int64_t context = 0;
   std::int64_t stride = 0;
   bool json = false;
@@ -53,15 +54,22 @@ std::int64_t default_context(const fathom::ModelInfo& info) {
   return info.context_length > 0 ? std::min<std::int64_t>(info.context_length, 2048) : 2048;
 }
 
+std::vector<fathom::TokenId> encode(const fathom::Model& model, const std::string& text) {
+  return model.tokenizer().encode(text, {.add_special = true});
+}
+
 int perplexity(const Arguments& arguments) {
-  const std::string text = read_file(arguments.file);
+  if (arguments.file.empty() == arguments.tokens_file.empty()) throw UsageError("give either --file or --tokens-file");
+  const bool as_ids = arguments.file.empty();
+  const std::string& path = as_ids ? arguments.tokens_file : arguments.file;
+  const std::string content = read_file(path);
   if (arguments.context > 0 && arguments.stride > arguments.context) {
     throw UsageError("--stride larger than --context would leave tokens out");
   }
   const LoadedModel loaded = load(arguments.model);
-  const auto tokens = loaded.model.tokenizer().encode(text, {.add_special = true});
+  const std::vector<fathom::TokenId> tokens = as_ids ? parse_token_ids(content) : encode(loaded.model, content);
   const std::int64_t count = static_cast<std::int64_t>(tokens.size());
-  if (count < 2) throw std::runtime_error(arguments.file + " is too short: perplexity needs two tokens at least");
+  if (count < 2) throw std::runtime_error(path + " is too short: perplexity needs two tokens at least");
 
   const std::int64_t context = arguments.context > 0 ? arguments.context : default_context(loaded.model.info());
   const std::int64_t stride =
@@ -100,7 +108,9 @@ void add_perplexity(CLI::App& app, Command& chosen) {
   auto* command = app.add_subcommand("perplexity", "Measure how well a model predicts a text");
   auto arguments = std::make_shared<Arguments>();
   arguments->model.add_to(*command);
-  command->add_option("--file", arguments->file, "The text; -: standard input")->required();
+  command->add_option("--file", arguments->file, "The text; -: standard input");
+  command->add_option("--tokens-file", arguments->tokens_file,
+                      "Instead of a text, its token ids, separated by commas or white space (nothing is put in front); -: stdin");
   command->add_option("--context", arguments->context, "Tokens in a window; by default the model's context, at most 2048")
       ->check(CLI::Range(2, 1 << 30));
   command->add_option("--stride", arguments->stride, "Tokens from one window to the next; by default half a window")
@@ -111,7 +121,8 @@ void add_perplexity(CLI::App& app, Command& chosen) {
       "count.\n"
       "Examples:\n"
       "  fathom perplexity model.gguf --file wiki.test.raw\n"
-      "  fathom perplexity model.gguf --file - --context 512 --stride 512 --json < text.txt");
+      "  fathom perplexity model.gguf --file - --context 512 --stride 512 --json < text.txt\n"
+      "  fathom perplexity without-tokenizer.gguf --tokens-file ids.txt");
   command->callback([arguments, &chosen] { chosen = [arguments] { return perplexity(*arguments); }; });
 }
 

@@ -395,6 +395,18 @@ class Perplexity(ToolTest):
             self.assertEqual(out["tokens"], counted, (context, stride))
         self.assertIn(b"perplexity ", self.succeed("perplexity", model, "--file", "-", text=text))
 
+    def test_token_ids_stand_for_their_text_and_need_no_tokenizer(self):
+        text = b"One text, told twice."
+        tokens = ids([0, *(2 + byte for byte in text)])
+        by_text, by_ids = (json.loads(self.succeed("perplexity", model, flag, "-", "--json", text=content))
+                           for model, flag, content in ((self.text_model(), "--file", text),
+                                                        (fixture("llama3"), "--tokens-file", tokens.encode())))
+        self.assertEqual(by_text, by_ids)
+        self.refuse(FAILED, "perplexity", fixture("llama3"), "--tokens-file", "-", text=b"7", says="too short")
+        self.refuse(FAILED, "perplexity", fixture("llama3"), "--tokens-file", "-", text=b"7,x", says="'x'")
+        self.refuse(USAGE, "perplexity", fixture("llama3"), "--tokens-file", "-", "--file", "-", text=b"7", says="--tokens-file")
+        self.refuse(USAGE, "perplexity", fixture("llama3"), says="--tokens-file")
+
     def test_bad_input_fails(self):
         model = self.text_model()
         self.refuse(FAILED, "perplexity", model, "--file", self.path("none"), says="none")
@@ -423,6 +435,34 @@ class Routes(ToolTest):
                     self.assertEqual(route["experts"], list(chosen[row]))
                     for weight, golden_weight in zip(route["weights"], expected[row], strict=True):
                         self.assertAlmostEqual(weight, golden_weight, delta=1e-4)
+
+    def test_each_layers_use_is_that_of_its_tokens_and_the_extremes_are_named(self):
+        for name, experts in (("deepseek-v3", 16), ("mixtral", 6)):
+            tokens = ids(golden(name)["p1.input_ids"][1])
+            path = self.path("routes.json")
+            told = self.succeed("routes", fixture(name), "--tokens", tokens, "--output", path).decode().splitlines()
+            with open(path, encoding="utf-8") as file:
+                out = json.load(file)
+            self.assertEqual([use["layer"] for use in out["use"]], out["layers"])
+            self.assertEqual(len(told), len(out["layers"]))
+            for line, use in zip(told, out["use"]):
+                chosen = [expert for token in out["tokens"] for route in token["routes"] if route["layer"] == use["layer"]
+                          for expert in route["experts"]]
+                choices = [chosen.count(expert) for expert in range(experts)]
+                self.assertEqual(use["choices"], choices, name)
+                self.assertEqual(choices[use["most_used"]], max(choices))
+                self.assertEqual(choices[use["least_used"]], min(choices))
+                self.assertGreater(max(choices), min(choices), "else the extremes would prove nothing")
+                words = line.replace(",", "").replace("(", "").split()
+                self.assertEqual((words[:2], words[words.index("most") + 3], words[words.index("least") + 3]),
+                                 (["layer", str(use["layer"])], str(use["most_used"]), str(use["least_used"])))
+                for word, count in (("most", max(choices)), ("least", min(choices))):
+                    self.assertAlmostEqual(float(words[words.index(word) + 4]), 100 * count / len(chosen), delta=0.006)
+                self.assertIn(f"even share {100 / experts:5.2f} %", line)
+
+    def test_on_standard_output_there_is_json_alone(self):
+        out = json.loads(self.succeed("routes", fixture("mixtral"), "--tokens", "1,2"))
+        self.assertEqual(len(out["use"]), len(out["layers"]))
 
     def test_a_dense_model_has_none(self):
         self.refuse(FAILED, "routes", fixture("llama3"), "--tokens", "1", says="no experts")
