@@ -19,7 +19,7 @@ struct Arguments {
   ModelArguments model;
   SamplingArguments sampling;
   PromptArguments prompt;
-  std::int64_t max_tokens = 128;
+  std::int64_t max_tokens = 512;  // a short story or an answer ends by itself before
   std::int64_t context = 0;
   std::vector<std::string> stop;
   std::string system;

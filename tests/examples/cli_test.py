@@ -195,6 +195,10 @@ class Generate(ToolTest):
         self.refuse(FAILED, "generate", model, "--tokens", ids([1] * 1025), says="1024")
         self.refuse(FAILED, "generate", model, "--prompt", "text", says="tokenizer")
 
+    def test_what_does_not_end_by_itself_ends_after_512_tokens(self):
+        out = json.loads(self.succeed("generate", fixture("llama3"), "--tokens", "1,2,3", "--ignore-eos", "--json"))
+        self.assertEqual((len(out["tokens"]), out["stop"]), (512, "max_tokens"))
+
     def test_the_context_ends_generation(self):
         out = json.loads(self.succeed("generate", fixture("llama3"), "--tokens", "1,2,3", "--context", 8, "--max-tokens", 100,
                                       "--ignore-eos", "--json"))
