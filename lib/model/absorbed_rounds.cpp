@@ -7,8 +7,8 @@
 namespace fathom::model {
 namespace {
 
-// Heads of a unit where rows are few: reading a latent costs little beside its products with so many queries.
-constexpr std::int64_t kMostHeads = 16;
+// Most heads of a unit.
+constexpr std::int64_t kUnitHeads = 16;
 
 // A panel's rows may need as many slots for totals, and then a group must find room beside them.
 std::int64_t most_panel_rows(const Pass& pass) {
@@ -95,9 +95,9 @@ std::int64_t AbsorbedRound::count_items() const {
   return items;
 }
 
-// So many that a unit has at most kQueryRows queries, and fewer where there would be less than two units for each worker.
+// Fewer than a unit may have where there would be less than two units for each worker.
 std::int64_t AbsorbedRound::heads_of_unit(const RowGroup& group, std::int64_t items) const {
-  const std::int64_t heads = pass_->config().num_attention_heads, most = std::min(kMostHeads, kQueryRows / group.rows);
+  const std::int64_t heads = pass_->config().num_attention_heads, most = std::min(kUnitHeads, kUnitQueries / group.rows);
   return std::clamp<std::int64_t>(std::min(most, divide_up(heads * items, 2 * pass_->worker_count())), 1, heads);
 }
 

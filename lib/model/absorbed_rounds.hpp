@@ -1,8 +1,8 @@
 // How absorbed attention is cut, so that no unit grows with the context and what lies between units fits the workspace.
 //
 // Rows of one span form groups that share every reading of a latent; groups that follow each other form panels, whose queries are
-// absorbed together. A group and one block of the context are an item. As many items of a panel as there are slots for what they come to
-// make a round, and what the rounds of a panel come to is merged into a total for each row and head.
+// absorbed together. A group and one block of the context are an item. As many items of a panel as there are slots for what they
+// come to make a round, and what the rounds of a panel come to is merged into a total for each row and head.
 #pragma once
 
 #include <cstdint>
@@ -11,10 +11,13 @@
 
 namespace fathom::model {
 
-// Positions that are attended to together. What several blocks came to is merged in ascending order, whoever computed them: so bits do
-// not depend on the cuts.
+// Positions that are attended to together. What several blocks came to is merged in ascending order, whoever computed them: so
+// bits do not depend on the cuts.
 inline constexpr std::int64_t kBlockPages = 4;
 inline constexpr std::int64_t kBlockPositions = kBlockPages * nn::KvCache::kPageRows;
+// Most queries (rows x heads) of a unit: reading a latent costs little beside its products with so many, and twice as many were
+// no faster.
+inline constexpr std::int64_t kUnitQueries = 32;
 // Most rows of a group.
 inline constexpr std::int64_t kGroupRows = 8;
 

@@ -1,6 +1,6 @@
 // Attention on the latents themselves: W_UK is absorbed into the query, W_UV applied to what attention returns (DeepSeek-V2,
-// section 2.1.2), in rounds of three stages: queries of a panel of rows go down, blocks of the context are attended to side by side, and
-// what they came to is merged. Heads and blocks spread over all workers, and no unit grows with the context.
+// section 2.1.2), in rounds of three stages: queries of a panel of rows go down, blocks of the context are attended to side by
+// side, and what they came to is merged. Heads and blocks spread over all workers, and no unit grows with the context.
 #include <cstring>
 
 #include "model/absorbed_rounds.hpp"
@@ -75,7 +75,8 @@ void run_absorb_queries(Pass& pass, int layer, std::int64_t head, Worker& worker
   float* absorbed = worker.local.data();  // [rows of the panel, width]
   absorb(pass, layer, head, round.first_row, round.rows, absorbed, worker);
   round.for_groups([&](const RowGroup& group, const GroupShare&) {
-    std::memcpy(queries_of(pass, round, group) + head * group.rows * width, absorbed + (group.first_row - round.first_row) * width,
+    const float* rows = absorbed + (group.first_row - round.first_row) * width;
+    std::memcpy(queries_of(pass, round, group) + head * group.rows * width, rows,
                 std::size_t(group.rows * width) * sizeof(float));
   });
 }
@@ -105,7 +106,9 @@ void run_attend_absorbed(Pass& pass, int layer, std::int64_t index, Worker& work
 
 // ---------------------------------------------------------------- values
 
-std::int64_t expand_values_units(const Pass& pass, int) { return AbsorbedRound(pass).rows > 0 ? pass.config().num_attention_heads : 0; }
+std::int64_t expand_values_units(const Pass& pass, int) {
+  return AbsorbedRound(pass).rows > 0 ? pass.config().num_attention_heads : 0;
+}
 
 // Merges what the blocks of this round came to into the totals; in a panel's last round these become values.
 void run_expand_values(Pass& pass, int layer, std::int64_t head, Worker& worker) {

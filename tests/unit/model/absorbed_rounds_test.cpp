@@ -75,7 +75,7 @@ TEST_CASE("the units of all rounds attend with each absorbed row and head to eac
             fine &= units > 0;
             for (std::int64_t i = 0; i < units; ++i) {
               const model::AbsorbedUnit unit = round.find_unit(i);
-              fine &= unit.heads > 0 && unit.heads * unit.group.rows <= model::kQueryRows;
+              fine &= unit.heads > 0 && unit.heads * unit.group.rows <= model::kUnitQueries;
               fine &= unit.slot >= (round.keeps_totals ? round.rows : 0) && unit.slot + unit.group.rows <= pass.ws.partial_slots;
               for (std::int64_t h = unit.first_head; h < unit.first_head + unit.heads; ++h) {
                 for (std::int64_t r = 0; r < unit.group.rows; ++r) {

@@ -112,7 +112,7 @@ TEST_CASE("rounds over segments have the same bits with any number of workers, a
   CHECK(same_bits(last_rows(*network, ids, 300, pausing), expected));
 }
 
-// Work that grows with the context must come as units that do not: here at most 64 queries and 256 positions each.
+// Work that grows with the context must come as units that do not: here at most 32 queries and 256 positions each.
 TEST_CASE("attention to latents pauses within the context, whatever the number of rows") {
   constexpr std::int64_t kBlocks = 5, kBefore = kBlocks * 256;
   for (const bool invariant : {false, true}) {
@@ -125,7 +125,7 @@ TEST_CASE("attention to latents pauses within the context, whatever the number o
       CAPTURE(rows);
       const std::int64_t more = count_units(*network, ids, kBefore, rows) - count_units(*network, ids, 0, rows);
       // A short context is cut more finely, for two units a worker; and the experts' units depend on what was read.
-      CHECK(more >= layers * (kBlocks * ((rows * heads + 63) / 64) - 2) - 8);
+      CHECK(more >= layers * (kBlocks * ((rows * heads + 31) / 32) - 2) - 8);
     }
   }
 }
