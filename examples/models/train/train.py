@@ -148,7 +148,7 @@ def train(given: argparse.Namespace) -> None:
             started = time.monotonic()
             ids, valid = ids.to(device), valid.to(device)
             rate = learning_rate(step, given)
-            weights = 1.0 + (given.repeat_weight - 1.0) * rate / given.learning_rate * repeats(ids, rare).float()
+            weights = 1.0 + (given.repeat_weight - 1.0) * repeats(ids, rare).float()
             for group in optimizer.param_groups:
                 group["lr"] = rate
             # The prediction module learns from every n-th batch: it shares embedding and head, and needs less.
@@ -244,7 +244,7 @@ def main() -> None:
     parser.add_argument("--warmup", type=int, default=50)
     parser.add_argument("--decay", type=float, default=0.4, help="share of the steps over which the rate falls to zero")
     parser.add_argument("--tie", action="store_true", help="train the head as the embedding; they are stored apart")
-    parser.add_argument("--repeat-weight", type=float, default=1.0, help="of rare tokens that a text had before, names mostly; falls to 1 with the learning rate")
+    parser.add_argument("--repeat-weight", type=float, default=1.0, help="of rare tokens that a text had before: names, mostly")
     parser.add_argument("--ahead-weight", type=float, default=0.3)
     parser.add_argument("--ahead-every", type=int, default=4)
     parser.add_argument("--sequence-weight", type=float, default=1e-4)
