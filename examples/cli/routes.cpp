@@ -51,7 +51,8 @@ Json to_json(const std::string& model, std::span<const fathom::TokenId> ids, std
   Json layers = Json::array(), uses = Json::array(), tokens = Json::array();
   for (const LayerUse& of : use) {
     layers.push_back(of.layer);
-    uses.push_back({{"layer", of.layer}, {"most_used", of.most_used()}, {"least_used", of.least_used()}, {"choices", of.choices}});
+    uses.push_back(
+        {{"layer", of.layer}, {"most_used", of.most_used()}, {"least_used", of.least_used()}, {"choices", of.choices}});
   }
   for (const fathom::Route& route : routes) {
     if (tokens.empty() || tokens.back()["position"] != route.position) {

@@ -91,6 +91,19 @@ std::vector<GoldenPrompt> read_golden(const std::string& model_folder) {
   return prompts;
 }
 
+std::vector<std::vector<std::int32_t>> read_golden_texts(const std::string& model_folder) {
+  const GoldenFile file(model_folder);
+  if (!file.has("held_out.ids")) return {};
+  const auto ids = file.values<std::int32_t>("held_out.ids");
+  std::vector<std::vector<std::int32_t>> texts;
+  std::int32_t begin = 0;
+  for (const std::int32_t end : file.values<std::int32_t>("held_out.ends")) {
+    texts.emplace_back(ids.begin() + begin, ids.begin() + end);
+    begin = end;
+  }
+  return texts;
+}
+
 GoldenHidden read_golden_hidden(const std::string& model_folder) {
   const GoldenFile file(model_folder);
   GoldenHidden hidden;

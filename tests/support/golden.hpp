@@ -42,6 +42,8 @@ struct GoldenHidden {
 };
 
 std::vector<GoldenPrompt> read_golden(const std::string& model_folder);
+// Texts as token ids, where the file has some ("held_out"); none otherwise.
+std::vector<std::vector<std::int32_t>> read_golden_texts(const std::string& model_folder);
 GoldenHidden read_golden_hidden(const std::string& model_folder);
 
 // tests/conformance/data/<model>

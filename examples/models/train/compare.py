@@ -1,10 +1,14 @@
 """Holds fathom against PyTorch on an exported folder: same stored weights, float32 arithmetic in both.
 
-    python3 compare.py RUN FOLDER --fathom build/bin/fathom [--fixture logits.safetensors] [--texts 40]
+    python3 compare.py RUN FOLDER --fathom build/bin/fathom [--fixture tests/conformance/tales] [--texts 40]
 
-Logits of every position of three held-out tales (at most 1e-3 of the largest logit apart), and the perplexity of single held-out tales
-(within 0.5 %). `--fixture` writes the three tales' ids and PyTorch's logits, `pN.input_ids` [T] and `pN.logits` [T, V], in the form of
-the conformance fixtures; `greedy` is empty. Exits with 1 when they differ by more.
+Logits of every position of the three shortest held-out tales (at most 1e-3 of the largest logit apart), and the perplexity of the first
+`--texts` held-out tales, each alone (within 0.5 %). Exits with 1 when they differ by more. `--fixture` keeps what PyTorch said in a folder:
+
+    golden.safetensors   the three tales' ids and logits, `pN.input_ids` [T] and `pN.logits` [T, V], in the form of the conformance
+                         fixtures; `greedy` is empty. And of all tales `held_out.ids`, one after the other, and `held_out.ends` [tales],
+                         where each ends
+    held_out.json        PyTorch's "perplexity" over "tokens" predicted tokens of the "tales", each alone behind a begin token
 """
 
 import argparse
@@ -23,6 +27,11 @@ from tokenizers import Tokenizer
 import storage
 from export import read_back
 from model import Config
+
+
+def shortest_first(encoded: list, least: int = 101) -> list:
+    """Indices of texts by length in tokens; those shorter than `least` come last."""
+    return sorted(range(len(encoded)), key=lambda i: (len(encoded[i]) < least, len(encoded[i]), i))
 
 
 def fathom_logits(tool: str, folder: str, ids: list) -> numpy.ndarray:
@@ -51,12 +60,14 @@ def main() -> None:
         net = read_back(given.folder, Config(**json.load(f)))
     tokenizer = Tokenizer.from_file(os.path.join(given.folder, "tokenizer.json"))
     with open(os.path.join(given.run, "data", "held_out.json"), encoding="utf-8") as f:
-        texts = sorted(json.load(f)[:given.texts], key=len)  # the fixture takes the shortest
+        texts = json.load(f)
     encoded = [[0] + tokenizer.encode(text, add_special_tokens=False).ids for text in texts]
+    with_logits = [encoded[tale] for tale in shortest_first(encoded)[:3]]
+    texts, encoded = texts[:given.texts], encoded[:given.texts]
 
     good, fixture = True, {}
     with torch.no_grad():
-        for i, ids in enumerate(encoded[:3]):
+        for i, ids in enumerate(with_logits):
             ours = net.logits(torch.tensor([ids]))[0].numpy()
             theirs = fathom_logits(given.fathom, given.folder, ids)
             apart, largest = float(numpy.abs(ours - theirs).max()), float(numpy.abs(ours).max())
@@ -85,7 +96,13 @@ def main() -> None:
           f"{abs(theirs / ours - 1):.4%} apart")
     good &= counts[0] == counts[1] and abs(theirs / ours - 1) < 0.005
     if given.fixture:
-        storage.write_safetensors(given.fixture, fixture)
+        fixture["held_out.ids"] = ("I32", numpy.concatenate(encoded).astype(numpy.int32))
+        fixture["held_out.ends"] = ("I32", numpy.cumsum([len(ids) for ids in encoded]).astype(numpy.int32))
+        os.makedirs(given.fixture, exist_ok=True)
+        storage.write_safetensors(os.path.join(given.fixture, "golden.safetensors"), fixture)
+        with open(os.path.join(given.fixture, "held_out.json"), "w", encoding="utf-8") as out:
+            json.dump({"perplexity": ours, "tokens": counts[0], "tales": texts}, out, indent=0)
+            out.write("\n")
     sys.exit(0 if good else 1)
 
 

@@ -1,8 +1,8 @@
 """Pictures for the model card, as SVG: the loss while training, and which experts a model uses.
 
     python3 pictures.py loss RUN/log.jsonl loss.svg
-    fathom routes FOLDER --prompt "$(cat stories.txt)" --output routes.json
-    python3 pictures.py experts routes.json experts.svg        # prints the most and least used expert of each layer
+    fathom routes FOLDER --prompt "$(cat story.txt)" --output routes.json    # prints the most and least used expert of each layer
+    python3 pictures.py experts routes.json more.json experts.svg            # one picture of all of them
 
 Expert use is told by `fathom routes`; a cell is the share of a layer's choices that fell on an expert.
 """
@@ -56,13 +56,13 @@ def loss_curve(lines: Sequence[Dict[str, float]], window: int = 10) -> str:
     return _page(left + width + 20, top + height + 46, parts)
 
 
-def expert_shares(routes: Dict, experts: int) -> Dict[int, List[float]]:
-    """From the JSON of `fathom routes`: for each layer with experts, each expert's share of the choices."""
-    counts = {layer: [0] * experts for layer in routes["layers"]}
-    for token in routes["tokens"]:
-        for route in token["routes"]:
-            for expert in route["experts"]:
-                counts[route["layer"]][expert] += 1
+def expert_shares(reports: Sequence[Dict]) -> Dict[int, List[float]]:
+    """From reports of `fathom routes` on one model: for each layer with experts, each expert's share of all choices."""
+    counts: Dict[int, List[int]] = {}
+    for report in reports:
+        for use in report["use"]:
+            row = counts.setdefault(use["layer"], [0] * len(use["choices"]))
+            counts[use["layer"]] = [a + b for a, b in zip(row, use["choices"])]
     return {layer: [n / max(1, sum(row)) for n in row] for layer, row in counts.items()}
 
 
@@ -78,7 +78,7 @@ def expert_map(shares: Dict[int, List[float]]) -> str:
             tone = round(255 - 215 * share / darkest)
             parts.append(f'<rect x="{left + cell * x}" y="{top + cell * y}" width="{cell - 1}" height="{cell - 1}" fill="rgb({tone},{tone},255)"/>'
                          f'<text x="{left + cell * (x + 0.5)}" y="{top + cell * y + 19}" font-size="10" text-anchor="middle" '
-                         f'fill="{"white" if tone < 130 else INK}">{share * 100:.0f}</text>')
+                         f'fill="{"white" if tone < 130 else INK}">{share * 100:.1f}</text>')
     parts += [_text(left + cell * (x + 0.5), top + cell * len(shares) + 14, str(x)) for x in range(count)]
     return _page(left + cell * count + 20, top + cell * len(shares) + 24, parts)
 
@@ -86,20 +86,17 @@ def expert_map(shares: Dict[int, List[float]]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("kind", choices=("loss", "experts"))
-    parser.add_argument("source")
+    parser.add_argument("sources", nargs="+")
     parser.add_argument("picture")
-    parser.add_argument("--experts", type=int, default=16)
     given = parser.parse_args()
-    with open(given.source, encoding="utf-8") as source:
-        if given.kind == "loss":
-            drawn = loss_curve([json.loads(line) for line in source])
-        else:
-            shares = expert_shares(json.load(source), given.experts)
-            for layer, row in sorted(shares.items()):
-                order = sorted(range(len(row)), key=lambda e: row[e])
-                print(f"layer {layer}: most used {order[-1]} ({row[order[-1]]:.1%}), least used {order[0]} ({row[order[0]]:.1%}), "
-                      f"an even share would be {1 / len(row):.1%}")
-            drawn = expert_map(shares)
+    texts = []
+    for path in given.sources:
+        with open(path, encoding="utf-8") as source:
+            texts.append(source.read())
+    if given.kind == "loss":
+        drawn = loss_curve([json.loads(line) for text in texts for line in text.splitlines()])
+    else:
+        drawn = expert_map(expert_shares([json.loads(text) for text in texts]))
     with open(given.picture, "w", encoding="utf-8") as out:
         out.write(drawn)
 

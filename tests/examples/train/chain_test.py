@@ -41,7 +41,8 @@ with tempfile.TemporaryDirectory() as folder:
         measured = json.load(file)
     assert set(measured["load"]["with_bias"]) == {"1", "2", "3"}, "two mixtures and the prediction module's"
     step("export.py", run, out)
-    print(step("compare.py", run, out, "--fathom", tool, "--texts", "3", "--fixture", folder + "/logits.safetensors"))
+    print(step("compare.py", run, out, "--fathom", tool, "--texts", "3", "--fixture", folder + "/fixture"))
+    assert {"golden.safetensors", "held_out.json"} <= set(os.listdir(folder + "/fixture"))
     request = subprocess.run([tool, "generate", out, "--chat", "--prompt", "Tell me a story.", "--max-tokens", "8"], check=True,
                              stdout=subprocess.PIPE)
     assert request.stdout, "the chat template is one of fathom's formats"
