@@ -104,15 +104,28 @@ class QuickstartTest(unittest.TestCase):
         self.assertIn("New Year", options["--prompt"])
         self.assertNotIn("fetch", told)
 
-    @unittest.skipUnless(os.path.isfile(os.path.join(ROOT, TALES, "config.json")), "the tree has no trained model")
+    def assert_story(self, story):
+        self.assertGreater(len(story.split()), 60, story)
+        self.assertLess(len(story.split()), 450, "it did not end by itself:\n" + story)
+        self.assertRegex(story, r'(?s)\A"?[A-Z].*[.!?]"?\Z')
+
     def test_the_trained_model_tells_a_whole_story(self):
         run = self.quickstart(tree=ROOT)
         self.assertEqual(run.returncode, 0, run.stderr)
         self.assertIn("no download needed", run.stderr)
-        story = run.stdout.strip()
-        self.assertGreater(len(story.split()), 60, story)
-        self.assertLess(len(story.split()), 450, "it did not end by itself:\n" + story)
-        self.assertRegex(story, r'(?s)\A"?[A-Z].*[.!?]"?\Z')
+        self.assert_story(run.stdout.strip())
+
+    def test_it_keeps_the_name_it_was_asked_for(self):
+        run = self.quickstart("Tell me a story about a rabbit named Pip.", "--model", "tales", tree=ROOT)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertGreaterEqual(run.stdout.count("Pip"), 4, run.stdout)
+        self.assertIn("rabbit", run.stdout)
+
+    def test_the_plain_command_goes_on_from_a_clone(self):
+        begun = "Once upon a time"
+        run = subprocess.run([TOOL, "generate", TALES, "--prompt", begun], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assert_story(begun + run.stdout.rstrip())
 
 
 if __name__ == "__main__":
