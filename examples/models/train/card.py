@@ -139,7 +139,7 @@ def main() -> None:
 
     from model import Config, DeepseekV3
     config, held_out = json.loads(read(given.run, "config.json")), json.loads(read(given.held_out))
-    log = [json.loads(line) for line in read(given.run, "log.jsonl").splitlines()]
+    log = pictures.last_told([json.loads(line) for line in read(given.run, "log.jsonl").splitlines()])
     shares = pictures.expert_shares(routes_of(given.fathom, given.folder, held_out["tales"]))
     weights = os.path.join(given.folder, "model.safetensors")
     with open(weights, "rb") as file:

@@ -29,6 +29,15 @@ def smoothed(values: Sequence[float], window: int) -> List[float]:
     return [sum(values[max(0, i + 1 - window):i + 1]) / min(i + 1, window) for i in range(len(values))]
 
 
+def last_told(lines: Sequence[Dict[str, float]]) -> List[Dict[str, float]]:
+    """A log without the steps that were done again from an earlier checkpoint: of each step what was told last."""
+    kept: List[Dict[str, float]] = []
+    for line in reversed(lines):
+        if not kept or line["step"] < kept[-1]["step"]:
+            kept.append(line)
+    return kept[::-1]
+
+
 def loss_curve(lines: Sequence[Dict[str, float]], window: int = 10) -> str:
     """Loss over tokens seen: the next token's, and the prediction module's."""
     curves: List[Tuple[str, str, List[Tuple[float, float]]]] = []
@@ -94,7 +103,7 @@ def main() -> None:
         with open(path, encoding="utf-8") as source:
             texts.append(source.read())
     if given.kind == "loss":
-        drawn = loss_curve([json.loads(line) for text in texts for line in text.splitlines()])
+        drawn = loss_curve(last_told([json.loads(line) for text in texts for line in text.splitlines()]))
     else:
         drawn = expert_map(expert_shares([json.loads(text) for text in texts]))
     with open(given.picture, "w", encoding="utf-8") as out:

@@ -60,6 +60,10 @@ class Pictures(unittest.TestCase):
         self.assertEqual(len(tones), 6)
         self.assertEqual(min(range(6), key=tones.__getitem__), 3, "layer 2, expert 0")
 
+    def test_steps_that_were_done_again_count_as_they_were_done_last(self):
+        log = [{"step": step, "loss": loss} for step, loss in ((1, 9), (2, 8), (3, 7), (2, 6), (3, 5), (4, 4))]
+        self.assertEqual([(line["step"], line["loss"]) for line in pictures.last_told(log)], [(1, 9), (2, 6), (3, 5), (4, 4)])
+
     def test_a_loss_curve_leaves_out_what_was_not_measured(self):
         drawn = pictures.loss_curve([{"tokens": 1e6 * i, "loss": 5 - i, "ahead": 6 - i if i % 2 else None} for i in range(1, 5)])
         xml.etree.ElementTree.fromstring(drawn)
