@@ -133,7 +133,7 @@ TEST_CASE("attention to latents pauses within the context, whatever the number o
 TEST_CASE("a row's bits do not depend on the rows it shares a pass with, or on the slots there are for partial results") {
   for (const char* name : kModels) {
     const auto network = open_fixture(name, true);
-    for (const std::int64_t length : {40, 255, 256, 257, 700, 2000}) {
+    for (const std::int64_t length : {40, 256, 257, 1100}) {
       CAPTURE(std::string(name));
       CAPTURE(length);
       const auto ids = random_prompt(*network, length + 191, std::uint64_t(length));
@@ -142,11 +142,11 @@ TEST_CASE("a row's bits do not depend on the rows it shares a pass with, or on t
       const nn::KvCache cache = fill_cache(*network, ids, length + 191, drive);
       const std::vector<float> many = last_rows(*network, cache, ids, 191, drive);
       const std::int64_t vocab = network->config.vocab_size;
-      for (const std::int64_t rows : {1, 2, 32, 33, 100}) {
+      for (const std::int64_t rows : {1, 2, 33, 100}) {
         CAPTURE(rows);
         const std::vector<float> tail(many.end() - rows * vocab, many.end());
         CHECK(same_bits(last_rows(*network, cache, ids, rows, spread), tail));
-        for (const std::int64_t slots : {0, 2, 7, 17, 64}) {
+        for (const std::int64_t slots : {0, 2, 17}) {
           CAPTURE(slots);
           CHECK(same_bits(last_rows(*network, cache, ids, rows, drive, slots), tail));
         }
