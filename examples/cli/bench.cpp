@@ -152,6 +152,8 @@ void add_bench(CLI::App& app, Command& chosen) {
       ->check(CLI::Range(1, 8192))
       ->capture_default_str();
   command->add_option("--seed", arguments->settings.seed, "Of the random tokens")->capture_default_str();
+  command->add_flag("--same-text", arguments->settings.same_text,
+                    "Feed sessions that generate together the same tokens, as some engines' benchmarks do: they choose the same experts");
   command->add_option("--ceiling-mb", arguments->ceiling_mb, "Memory to measure the read bandwidth with; 0: no ceilings")
       ->check(CLI::Range(0, 1 << 20))
       ->capture_default_str();

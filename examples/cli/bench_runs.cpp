@@ -173,7 +173,8 @@ BenchRun run_generation(const Model& model, const BenchSettings& settings, const
   std::vector<std::vector<fathom::TokenId>> texts;  // [sessions][tokens]
   for (auto& session : generators.sessions()) {
     contexts.restore(depth, *session);
-    texts.push_back(random_tokens(settings.seed, 1 + static_cast<std::int64_t>(texts.size()), depth, tokens, model.info().vocab_size));
+    const std::int64_t text = settings.same_text ? 1 : 1 + static_cast<std::int64_t>(texts.size());
+    texts.push_back(random_tokens(settings.seed, text, depth, tokens, model.info().vocab_size));
   }
   for (int i = 0; i < settings.repetitions; ++i) {
     generators.rewind(depth);

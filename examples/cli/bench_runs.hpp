@@ -19,6 +19,7 @@ struct BenchSettings {
   std::int32_t chunk_rows = 512;
   int repetitions = 5;
   std::uint64_t seed = 1;
+  bool same_text = false;  // sessions that generate together are all fed the same tokens
 };
 
 struct BenchRun {

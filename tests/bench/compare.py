@@ -9,7 +9,7 @@
 Each round runs both once on every workload, each in a process of its own, ours first in one round and theirs in the next: what
 else the machine does then falls on both. Printed are, for each workload, both medians in tokens a second, the ratio of the
 medians (above 1: fathom is faster), and the spread of the ratios within rounds. A batch's speed is the sum of its sessions. Note what the
-peer feeds its batches: the same token for every sequence makes all of them choose the same experts.
+peer feeds its batches: the same token for every sequence makes all of them choose the same experts; FATHOM_FLAGS=--same-text does so too.
 
 PEER_FLAGS, BATCHED_FLAGS and FATHOM_FLAGS in the environment are added to the command lines.
 """

@@ -535,6 +535,10 @@ class Bench(ToolTest):
         alone, together = (run["weight_bytes_per_token"] * run["sessions"] for run in out["runs"])
         experts = out["model"]["expert_bytes_per_token"]
         self.assertGreater(together, alone + 0.5 * experts)
+        out = self.bench("deepseek-v3", "-p", 0, "-n", 6, "-t", 1, "-b", "1,4", "-d", 0, "-r", 1, "--ceiling-mb", 0, "--same-text")
+        alone, together = (run["weight_bytes_per_token"] * run["sessions"] for run in out["runs"])
+        row = alone - out["model"]["bytes_per_token"]
+        self.assertAlmostEqual(together, alone, delta=abs(row) + 0.05 * experts, msg="the same texts choose the same experts")
         self.assertLess(together, alone + 3 * experts)
 
     def test_ceilings_are_measured_where_the_cpu_is_known(self):
