@@ -1,9 +1,9 @@
 """Writes the measured parts of a model's card: FOLDER/README.md between `<!-- measured NAME -->` and `<!-- end -->`, and its two pictures.
 
-    python3 card.py RUN FOLDER --fathom build/bin/fathom --perplexities perplexities.json
+    python3 card.py RUN FOLDER --fathom build/bin/fathom --perplexities perplexities.json --reading reading.json --held-out held_out.json
 
 RUN is what train.py trained and measured (log.jsonl, measured.json), FOLDER its export with a README.md whose prose is a writer's and
-stays. `--perplexities` is what tests/conformance/tales/perplexity_test.py prints. Samples come from `fathom generate`, unedited; expert
+stays. `--perplexities` is what tests/conformance/tales/perplexity_test.py prints, `--reading` what reading.py does. Samples come from `fathom generate`, unedited; expert
 use from `fathom routes` over the tales in `--held-out`. A block that the card does not have, or one nobody fills, is an error.
 """
 
@@ -64,11 +64,13 @@ def architecture(config: Dict[str, Any], sizes: Dict[str, int], weight_bytes: in
         ("vocabulary", f"{c['vocab_size']}"), ("multi-token prediction", f"{c['num_nextn_predict_layers']} module")))
 
 
-def training(log: Sequence[Dict[str, Any]], hardware: str) -> str:
+def training(log: Sequence[Dict[str, Any]], texts: Dict[str, List[int]], hardware: str) -> str:
+    """texts: of "train" and "held_out", how many texts and tokens."""
     last = log[-1]
     recent = [line["loss"] for line in log[-50:]]
-    return (f"{last['step']} steps, {last['tokens'] / 1e6:.2f} million tokens seen, {last['seconds'] / 3600:.2f} hours of the loop's own "
-            f"time on one thread of a processor that was shared with other work ({hardware}, float32). Loss of the last {len(recent)} "
+    return (f"{last['step']} steps, {last['tokens'] / 1e6:.2f} million tokens seen of a training part of {texts['train'][0]} texts "
+            f"and {texts['train'][1] / 1e6:.2f} million tokens ({texts['held_out'][0]} more texts were held out), {last['seconds'] / 3600:.2f} "
+            f"hours of the loop's own time, in float32, on one thread of {hardware}; no accelerator. Seed 1 for tales, weights and order. Loss of the last {len(recent)} "
             f"logged steps: {sum(recent) / len(recent):.3f} nats a token.\n\n"
             "![loss over tokens seen](loss.svg)")
 
@@ -79,7 +81,7 @@ def extremes(shares: Sequence[float]) -> str:
 
 
 def measurements(measured: Dict[str, Any], perplexities: Dict[str, float], held_out: Dict[str, Any]) -> str:
-    load, reference = measured["load"], perplexities["framework"]
+    load, names, reference = measured["load"], measured["names"], perplexities["framework"]
     rows = [("PyTorch, the FP8 weights in float32", f"{reference:.4f}", "")]
     rows += [(f"`fathom perplexity`, {name}", f"{perplexities[name]:.4f}", f"{perplexities[name] / reference - 1:+.3%}")
              for name in ("FP8", "Q8_0", "Q4_K")]
@@ -88,12 +90,31 @@ def measurements(measured: Dict[str, Any], perplexities: Dict[str, float], held_
         f"Perplexity of {len(held_out['tales'])} held-out tales ({held_out['tokens']} tokens), each alone:",
         table(("", "perplexity", "apart"), rows),
         f"Over {measured['texts']} held-out texts with their requests and end tokens ({measured['tokens']} tokens), before the weights "
-        f"became FP8, perplexity is {measured['perplexity']:.4f}. The prediction module's best token is the main model's for "
+        f"became FP8, perplexity is {measured['perplexity']:.4f}. Of {names['tokens']} rare tokens that their text had before (names, "
+        f"mostly) {names['right']:.1%} are the model's best token, at a loss of {names['loss']:.2f} nats. The prediction module's best token is the main model's for "
         f"{measured['acceptance']:.1%} of positions (PyTorch's number; fathom does not draft with it).",
         f"Most and least loaded expert of a layer there; an even share is {1 / len(load['with_bias'][layers[0]]):.2%}. \"Before\" is the "
         "choice that the same scores make without the learned bias; the last layer is the prediction module's:",
         table(("layer", "before balancing", "with the learned bias"),
               [(n, extremes(load["without_bias"][n]), extremes(load["with_bias"][n])) for n in layers])))
+
+
+def read_by_script(reading: Dict[str, Any]) -> str:
+    model, grammar = reading["model"], reading["grammar"]
+    return (f"{reading['stories']} stories for new requests from the grammar, temperature {reading['temperature']}, seeds 1 to "
+            f"{reading['stories']}, none left out; beside them the grammar's own tales of these requests (what the checks find there is "
+            "theirs):\n\n" + table(("what `reading.py` finds", "model", "grammar"),
+                                   [("nothing wrong" if fault == "none" else fault, n, grammar[fault]) for fault, n in model.items()]))
+
+
+def texts_of(data: str) -> Dict[str, List[int]]:
+    """Of a run's token files: texts and tokens of each part."""
+    import numpy
+    counts = {}
+    for part in ("train", "held_out"):
+        with numpy.load(os.path.join(data, part + ".npz")) as packed:
+            counts[part] = [len(packed["ends"]), len(packed["ids"])]
+    return counts
 
 
 def experts(shares: Dict[int, List[float]], tales: int) -> str:
@@ -129,8 +150,9 @@ def main() -> None:
     parser.add_argument("folder")
     parser.add_argument("--fathom", required=True)
     parser.add_argument("--perplexities", required=True, help="JSON")
+    parser.add_argument("--reading", required=True, help="JSON")
     parser.add_argument("--held-out", required=True, help="held_out.json that compare.py wrote")
-    parser.add_argument("--hardware", default=processor(), help="what the model was trained on")
+    parser.add_argument("--hardware", default=processor(), help="what the model was trained on, with an article")
     given = parser.parse_args()
 
     def read(*path: str) -> str:
@@ -146,8 +168,9 @@ def main() -> None:
         digest = hashlib.sha256(file.read()).hexdigest()
     card = filled(read(given.folder, "README.md"), {
         "architecture": architecture(config, DeepseekV3(Config(**config)).sizes(), os.path.getsize(weights)),
-        "training": training(log, given.hardware),
+        "training": training(log, texts_of(os.path.join(given.run, "data")), given.hardware),
         "measurements": measurements(json.loads(read(given.run, "measured.json")), json.loads(read(given.perplexities)), held_out),
+        "reading": read_by_script(json.loads(read(given.reading))),
         "experts": experts(shares, len(held_out["tales"])),
         "samples": f"Of the model whose `model.safetensors` has the SHA-256 `{digest}`.\n\n" + samples(given.fathom, given.folder)})
     for name, content in (("README.md", card), ("loss.svg", pictures.loss_curve(log)), ("experts.svg", pictures.expert_map(shares))):

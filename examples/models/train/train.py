@@ -33,9 +33,9 @@ class Texts:
             self.ids, ends = packed["ids"], packed["ends"]
         self.spans = list(zip([0] + ends[:-1].tolist(), ends.tolist()))
 
-    def rare_tokens(self, share: float = 0.05) -> Tensor:
-        """Bool [largest id + 1]: in no more than this share of the texts. Names are, and what a tale is about."""
-        texts_with = numpy.zeros(int(self.ids.max()) + 1, dtype=numpy.int64)
+    def rare_tokens(self, vocabulary: int, share: float = 0.05) -> Tensor:
+        """Bool [vocabulary]: in no more than this share of the texts. Names are, and what a tale is about."""
+        texts_with = numpy.zeros(vocabulary, dtype=numpy.int64)
         for first, last in self.spans:
             texts_with[numpy.unique(self.ids[first:last])] += 1
         return torch.from_numpy(texts_with <= share * len(self.spans))
@@ -135,7 +135,7 @@ def train(given: argparse.Namespace) -> None:
         os.replace(checkpoint_path + ".part", checkpoint_path)
 
     texts = Texts(os.path.join(given.run, "data", "train.npz"))
-    rare = texts.rare_tokens().to(device)
+    rare = texts.rare_tokens(config.vocab_size).to(device)
     log = open(os.path.join(given.run, "log.jsonl"), "a", encoding="utf-8")
     net.train()
     last_save = begun = time.monotonic()
@@ -193,10 +193,11 @@ def load(run: str, device: str = "cpu") -> DeepseekV3:
 
 
 @torch.no_grad()
-def measure(net: DeepseekV3, texts: Texts, most_texts: int, device: str) -> Dict[str, Any]:
-    """Over held-out texts: perplexity; how often the prediction module's best token is the main model's; each layer's load, with the
-    learned bias and with none (the choice as the scores alone would make it)."""
-    ids_seen = 0
+def measure(net: DeepseekV3, texts: Texts, rare: Tensor, most_texts: int, device: str) -> Dict[str, Any]:
+    """Over held-out texts: perplexity; of the rare tokens that come again, names mostly, how many are the best token, and their loss;
+    how often the prediction module's best token is the main model's; each layer's load, with the learned bias and with none (the
+    choice as the scores alone would make it). rare: Bool [V]."""
+    ids_seen, names_seen, names_right, names_loss = 0, 0, 0, 0.0
     total, agreed, drafted = 0.0, 0, 0
     loads: Dict[str, Dict[str, Tensor]] = {"with_bias": {}, "without_bias": {}}
     mixtures = net.mixtures()
@@ -216,6 +217,10 @@ def measure(net: DeepseekV3, texts: Texts, most_texts: int, device: str) -> Dict
             logits = net.lm_head(states.main).float()
             total += float(F.cross_entropy(logits[:, :-1][here], ids[:, 1:][here], reduction="sum"))
             ids_seen += int(here.sum())
+            again = repeats(ids, rare)[:, 1:] & here
+            said, asked = logits[:, :-1][again], ids[:, 1:][again]
+            names_seen, names_right = names_seen + len(asked), names_right + int((said.argmax(-1) == asked).sum())
+            names_loss += float(F.cross_entropy(said, asked, reduction="sum"))
             if states.ahead is not None:
                 later = valid[:, 2:]
                 draft = net.lm_head(states.ahead[:, :-1]).argmax(-1)
@@ -225,6 +230,7 @@ def measure(net: DeepseekV3, texts: Texts, most_texts: int, device: str) -> Dict
         mixture.e_score_correction_bias.copy_(bias)
     share = {s: {n: (v / v.sum()).tolist() for n, v in by_layer.items()} for s, by_layer in loads.items()}
     return {"texts": len(texts.spans), "tokens": ids_seen, "perplexity": math.exp(total / ids_seen),
+            "names": {"tokens": names_seen, "right": names_right / max(names_seen, 1), "loss": names_loss / max(names_seen, 1)},
             "acceptance": agreed / max(drafted, 1), "load": share}
 
 
@@ -259,10 +265,12 @@ def main() -> None:
     if not given.measure:
         train(given)
         return
-    measured = measure(load(given.run, given.device), Texts(os.path.join(given.run, "data", "held_out.npz")), given.most_texts, given.device)
+    net = load(given.run, given.device)
+    rare = Texts(os.path.join(given.run, "data", "train.npz")).rare_tokens(net.config.vocab_size).to(given.device)
+    measured = measure(net, Texts(os.path.join(given.run, "data", "held_out.npz")), rare, given.most_texts, given.device)
     with open(os.path.join(given.run, "measured.json"), "w", encoding="utf-8") as out:
         json.dump(measured, out, indent=1)
-    print(json.dumps({k: measured[k] for k in ("texts", "tokens", "perplexity", "acceptance")}))
+    print(json.dumps({k: measured[k] for k in ("texts", "tokens", "perplexity", "names", "acceptance")}))
 
 
 if __name__ == "__main__":

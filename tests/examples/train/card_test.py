@@ -34,17 +34,25 @@ class Numbers(unittest.TestCase):
 
     def test_every_measurement_is_in_its_block(self):
         load = {"1": [0.1, 0.9], "10": [0.5, 0.5]}
-        measured = {"texts": 7, "tokens": 99, "perplexity": 1.2345, "acceptance": 0.875, "load": {"with_bias": load, "without_bias": load}}
+        measured = {"texts": 7, "tokens": 99, "perplexity": 1.2345, "acceptance": 0.875, "names": {"tokens": 44, "right": 0.5, "loss": 0.625},
+                    "load": {"with_bias": load, "without_bias": load}}
         told = card.measurements(measured, {"framework": 2.0, "FP8": 2.001, "Q8_0": 1.999, "Q4_K": 2.1}, {"tales": ["a", "b"], "tokens": 55})
         for part in ("2 held-out tales (55 tokens)", "| 2.0010 | +0.050% |", "| 1.9990 | -0.050% |", "| 2.1000 | +5.000% |", "7 held-out texts",
-                     "1.2345", "87.5%", "50.00%", "| 10 | 50.0% (expert 0), 50.0% (expert 0) |"):
+                     "1.2345", "87.5%", "Of 44 rare tokens", "50.0% are", "0.62 nats", "50.00%", "| 10 | 50.0% (expert 0), 50.0% (expert 0) |"):
             self.assertIn(part, told)
         self.assertLess(told.index("| 1 |"), told.index("| 10 |"))
 
     def test_training_tells_the_end_of_the_log(self):
         log = [{"step": 10 * i, "loss": 9.0 if i < 50 else 0.5, "tokens": 1000 * i, "seconds": 36.0 * i} for i in range(100)]
-        told = card.training(log, "a processor")
-        for part in ("990 steps", "0.10 million tokens", "0.99 hours", "(a processor, float32)", "0.500 nats"):
+        told = card.training(log, {"train": [70, 2_000_000], "held_out": [3, 9]}, "a small processor")
+        for part in ("990 steps", "0.10 million tokens", "70 texts and 2.00 million", "(3 more texts", "0.99 hours",
+                     "one thread of a small processor;", "0.500 nats"):
+            self.assertIn(part, told)
+
+    def test_what_the_script_read_stands_beside_the_grammar(self):
+        told = card.read_by_script({"stories": 9, "temperature": 0.7, "model": {"none": 7, "unfinished": 2},
+                                    "grammar": {"none": 8, "unfinished": 1}})
+        for part in ("9 stories", "seeds 1 to 9", "| nothing wrong | 7 | 8 |", "| unfinished | 2 | 1 |"):
             self.assertIn(part, told)
 
 
