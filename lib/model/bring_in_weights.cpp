@@ -1,17 +1,16 @@
 #include "model/bring_in_weights.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <vector>
 
-#include "base/error.hpp"
+#include "model/loading_pieces.hpp"
 #include "platform/memory_policy.hpp"
 
 namespace fathom::model {
 namespace {
 
 constexpr std::size_t kPiece = std::size_t{32} << 20;   // whole large pages
-constexpr std::int64_t kPiecesPerWorker = 4;            // between two reports of progress
+constexpr std::size_t kPiecesPerWorker = 4;             // between two reports of progress
 
 using Bytes = std::span<const std::byte>;
 
@@ -52,22 +51,7 @@ void bring_in_weights(const io::TensorSource& tensors, std::span<const Interleav
   const std::int64_t memory = physical_memory_bytes();
   if (memory > 0 && bytes > std::uint64_t(memory) / 10 * 9) return;
 
-  std::atomic<bool> able{true};
-  const std::size_t step = std::size_t(kPiecesPerWorker * tasks.concurrency());
-  for (std::size_t first = 0; first < pieces.size() && able; first += step) {
-    if (progress && !progress(double(first) / double(pieces.size()), "reading weights")) {
-      fail(Status::cancelled, "loading was cancelled while weights were read");
-    }
-    const std::size_t count = std::min(step, pieces.size() - first);
-    std::atomic<std::size_t> next{0};
-    auto body = [&](int) {
-      for (std::size_t i; (i = next.fetch_add(1)) < count;) {
-        if (!bring_in(pieces[first + i])) able = false;
-      }
-    };
-    run_tasks(tasks, int(std::min<std::size_t>(count, std::size_t(tasks.concurrency()))), body);
-  }
-  if (progress && !progress(1.0, "reading weights")) fail(Status::cancelled, "loading was cancelled after the weights were read");
+  run_pieces(tasks, pieces.size(), kPiecesPerWorker, "reading weights", progress, [&](std::size_t i) { return bring_in(pieces[i]); });
 }
 
 }  // namespace fathom::model

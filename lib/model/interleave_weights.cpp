@@ -1,10 +1,9 @@
 #include "model/interleave_weights.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <vector>
 
-#include "base/error.hpp"
+#include "model/loading_pieces.hpp"
 #include "platform/memory_policy.hpp"
 
 namespace fathom::model {
@@ -49,21 +48,10 @@ void interleave_weights(const io::TensorSource& tensors, std::span<const Interle
     prefer_large_pages({reinterpret_cast<const std::byte*>(matrix.out), std::size_t(matrix.stored.bytes())});
   }
   const std::vector<Piece> pieces = cut(interleavings);
-  const std::size_t step = kPiecesPerWorker * std::size_t(tasks.concurrency());
-  for (std::size_t first = 0; first < pieces.size(); first += step) {
-    if (progress && !progress(double(first) / double(pieces.size()), "interleaving weights")) {
-      fail(Status::cancelled, "loading was cancelled while weights were interleaved");
-    }
-    const std::size_t count = std::min(step, pieces.size() - first);
-    std::atomic<std::size_t> next{0};
-    auto body = [&](int) {
-      for (std::size_t i; (i = next.fetch_add(1)) < count;) interleave(tensors, pieces[first + i]);
-    };
-    run_tasks(tasks, int(std::min<std::size_t>(count, std::size_t(tasks.concurrency()))), body);
-  }
-  if (progress && !progress(1.0, "interleaving weights")) {
-    fail(Status::cancelled, "loading was cancelled after the weights were interleaved");
-  }
+  run_pieces(tasks, pieces.size(), kPiecesPerWorker, "interleaving weights", progress, [&](std::size_t i) {
+    interleave(tensors, pieces[i]);
+    return true;
+  });
 }
 
 }  // namespace fathom::model
