@@ -3,8 +3,9 @@
     python3 card.py RUN FOLDER --fathom build/bin/fathom --perplexities perplexities.json --reading reading.json --held-out held_out.json
 
 RUN is what train.py trained and measured (log.jsonl, measured.json), FOLDER its export with a README.md whose prose is a writer's and
-stays. `--perplexities` is what tests/conformance/tales/perplexity_test.py prints, `--reading` what reading.py does. Samples come from `fathom generate`, unedited; expert
-use from `fathom routes` over the tales in `--held-out`. A block that the card does not have, or one nobody fills, is an error.
+stays. `--perplexities` is what tests/conformance/tales/perplexity_test.py prints, `--reading` what reading.py does. Samples come from
+`fathom generate`, unedited; expert use from `fathom routes` over the tales in `--held-out`. A block that the card does not have, or one
+nobody fills, is an error.
 """
 
 import argparse
