@@ -1,6 +1,7 @@
 // Grouped-query attention (Ainslie et al., arXiv:2305.13245), and what latent attention shares with it.
 #include <cstring>
 
+#include "model/grouped_query_rows.hpp"
 #include "model/stage_support.hpp"
 
 namespace fathom::model::stages {
@@ -57,18 +58,24 @@ void run_rotate_and_store(Pass& pass, int layer, std::int64_t unit, Worker&) {
 
 // ---------------------------------------------------------------- attention
 
-// A unit is a key-value head with the query heads that share it, over as many rows as give about kQueryRows queries.
-auto grouped_query_shape(const Config& c) {
-  const std::int64_t group = c.num_attention_heads / c.num_key_value_heads;
-  const BlockShape shape{std::max<std::int64_t>(1, kQueryRows / group), c.num_key_value_heads};
-  return [shape](const RowSpan&) { return shape; };
+// A unit is a key-value head with the query heads that share it, over rows of a span.
+auto grouped_query_shape(const Pass& pass, int layer) {
+  const Config& c = pass.config();
+  const std::int64_t window = c.sliding_window[std::size_t(layer)];
+  return [&c, window](const RowSpan& span) {
+    const std::int64_t last = span.first_position + span.rows;
+    const std::int64_t seen = window > 0 ? std::min(last, window + span.rows) : last;
+    return BlockShape{grouped_query_rows(c, seen), c.num_key_value_heads};
+  };
 }
 
-std::int64_t attend_units(const Pass& pass, int) { return count_attention_units(pass, grouped_query_shape(pass.config())); }
+std::int64_t attend_units(const Pass& pass, int layer) {
+  return count_attention_units(pass, grouped_query_shape(pass, layer));
+}
 
 void run_attend(Pass& pass, int layer, std::int64_t unit, Worker& worker) {
   const Config& c = pass.config();
-  const AttentionUnit u = find_attention_unit(pass, unit, grouped_query_shape(c));
+  const AttentionUnit u = find_attention_unit(pass, unit, grouped_query_shape(pass, layer));
   const std::int64_t group = c.num_attention_heads / c.num_key_value_heads;
   const std::int64_t n = u.rows * group;
   // Queries gathered [rows x heads of the group, head_dim], scaled; state and results beside them.
