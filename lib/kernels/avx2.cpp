@@ -18,7 +18,7 @@ Pointee<InterleaveRows>::type interleave_q4_0, interleave_q4_1, interleave_q5_0,
 Pointee<TakeRow>::type take_row_q4_0, take_row_q4_1, take_row_q5_0, take_row_q5_1, take_row_q8_0, take_row_q2_k, take_row_q3_k,
     take_row_q4_k, take_row_q5_k, take_row_q6_k, take_row_iq4_nl, take_row_iq4_xs;
 
-// Defined in avx2_matmul_f32.cpp, avx2_matmul_q8.cpp and avx2_vector.cpp.
+// Defined in avx2_matmul_f32.cpp, avx2_matmul_q8.cpp, avx2_fixed_point.cpp and avx2_vector.cpp.
 namespace avx2 {
 
 Pointee<MatmulF32>::type matmul_f32_f32, matmul_f32_f16, matmul_f32_bf16, matmul_f32_f8_e4m3, matmul_f32_f4_e2m1,
@@ -29,6 +29,12 @@ Pointee<AccumulateRows>::type accumulate_f32, accumulate_f16, accumulate_bf16;
 Pointee<DecodeRow>::type decode_f32, decode_f16, decode_bf16, decode_f8_e4m3, decode_f4_e2m1, decode_q4_0, decode_q4_1,
     decode_q5_0, decode_q5_1, decode_q8_0, decode_q2_k, decode_q3_k, decode_q4_k, decode_q5_k, decode_q6_k, decode_iq4_nl,
     decode_iq4_xs, decode_mxfp4;
+
+float fix_row(const float* x, const float* factors, int64_t n, int32_t limit, int16_t* out);
+void fixed_products(const WeightRows& w, int64_t rows, int64_t shared, const int16_t* queries, const float* query_scales, int64_t m,
+                    float* scales, float* y);
+void fixed_sums(const WeightRows& w, int64_t rows, int64_t shared, const float* scales, const int16_t* weights,
+                const float* weight_scales, int64_t m, float* out, int64_t out_stride);
 
 void quantise_row(const float* x, int64_t n, int8_t* values, float* scales, int16_t* sums);
 void f32_to_f16(const float* x, int64_t n, uint16_t* out);
@@ -116,6 +122,7 @@ constexpr KernelTable make_table() {
   table.decode_row[kIQ4_NL] = avx2::decode_iq4_nl;
   table.decode_row[kIQ4_XS] = avx2::decode_iq4_xs;
   table.decode_row[kMXFP4] = avx2::decode_mxfp4;
+  table.fixed_point = {avx2::fix_row, avx2::fixed_products, avx2::fixed_sums};
   table.quantise_row = avx2::quantise_row;
   table.f32_to_f16 = avx2::f32_to_f16;
   table.f32_to_bf16 = avx2::f32_to_bf16;

@@ -64,6 +64,28 @@ using InterleaveRows = void (*)(const WeightRows& w, int64_t first_row, int64_t 
 // out = row `row` of interleaved w, as it was stored.
 using TakeRow = void (*)(const WeightRows& w, int64_t row, uint8_t* out);
 
+// Attention to latents in fixed point. Of up to 64 rows of F16, the columns [0, shared) are values as well as keys, the others only keys;
+// a row is rounded to 12 bits with one scale for each part, queries likewise, weights to 15 bits: value = integer * scale. Sums are exact
+// in 32 bits, because 512 * 2047^2 and 64 * 16383 * 2047 are below 2^31. What is not finite gets the scale NaN and integers of zero.
+constexpr int64_t kFixedRows = 64;
+constexpr int64_t kFixedColumns = 512;  // most of a part; each is a multiple of 16
+constexpr int32_t kFixedLimit = 2047;   // of latents and queries
+constexpr int32_t kFixedWeightLimit = 16383;
+
+struct FixedPoint {
+  // out[k] = x[k] * factors[k] / scale to the nearest integer, ties to even; returns scale = max|x * factors| / limit, or 0 where the
+  // largest is below 2^-100. factors may be null: all ones. n is a multiple of 16.
+  float (*fix_row)(const float* x, const float* factors, int64_t n, int32_t limit, int16_t* out);
+  // y[i][n] = query i . row n, for i in [0, m) and n in [0, rows), and 0 up to n = 64: queries [m, cols], query_scales [m, 2],
+  // y [m, 64]. scales [64]: of the rows' shared parts, 0 behind the rows.
+  void (*products)(const WeightRows& w, int64_t rows, int64_t shared, const int16_t* queries, const float* query_scales, int64_t m,
+                   float* scales, float* y);
+  // out[i * out_stride + k] += weight_scales[i] * sum over n of weights[i][n] * w[n][k] / scales[n], for k in [0, shared): weights
+  // [m, 64] have the rows' scales in them.
+  void (*sums)(const WeightRows& w, int64_t rows, int64_t shared, const float* scales, const int16_t* weights,
+               const float* weight_scales, int64_t m, float* out, int64_t out_stride);
+};
+
 // Indices of the per-format arrays: the values of fathom::StorageFormat, repeated in lib/kernels/select.cpp by
 // static_assert, because instruction-set files cannot include it.
 enum Format : int {
@@ -86,6 +108,9 @@ struct KernelTable {
   // Null where rows as stored serve best. Where it is there, matmul_q8 takes both, with the same bits.
   InterleaveRows interleave_rows[kFormats];
   TakeRow take_row[kFormats];  // there where interleave_rows is
+
+  // All null where attention to latents computes in F32.
+  FixedPoint fixed_point;
 
   // Rounds one row of n values (n a multiple of 32) to the form of QuantisedRows: scale = max|x| / 127 of each block,
   // value = x / scale to the nearest integer, ties to even; a block of zeros has scale 0.

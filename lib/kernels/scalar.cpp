@@ -5,6 +5,7 @@
 
 #include "kernels/kernel_table.hpp"
 #include "kernels/scalar_blocks.hpp"
+#include "kernels/scalar_fixed_point.hpp"
 #include "kernels/scalar_vector.hpp"
 
 namespace fathom::kernels {
@@ -160,6 +161,7 @@ constexpr KernelTable make_table() {
   add_quantised<IQ4_NL>(table, kIQ4_NL);
   add_quantised<IQ4_XS>(table, kIQ4_XS);
   add_quantised<MXFP4>(table, kMXFP4);
+  table.fixed_point = {scalar::fix_row, scalar::fixed_products, scalar::fixed_sums};
   table.quantise_row = scalar::quantise_row;
   table.f32_to_f16 = scalar::f32_to_f16;
   table.f32_to_bf16 = scalar::f32_to_bf16;

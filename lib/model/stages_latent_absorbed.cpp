@@ -5,6 +5,7 @@
 
 #include "model/absorbed_rounds.hpp"
 #include "model/stage_support.hpp"
+#include "nn/fixed_attention.hpp"
 
 namespace fathom::model::stages {
 namespace {
@@ -34,21 +35,6 @@ void expand_value(Pass& pass, int layer, std::int64_t head, std::int64_t first_r
                                                  worker.linear);
 }
 
-// Adds one block of the context; `scores` is the softmax's scratch.
-void attend_block(const Pass& pass, int layer, const nn::KvCache& cache, const nn::QueryRows& queries, std::int64_t block,
-                  const nn::SoftmaxState& state, float* scores) {
-  const Config& c = pass.config();
-  nn::OnlineSoftmax attention(pass.kernels, queries, c.kv_lora_rank, state, scores);
-  attention.begin();
-  const std::int64_t last = *std::max_element(queries.positions, queries.positions + queries.rows);
-  for (std::int64_t page = block * kBlockPages; page < (block + 1) * kBlockPages; ++page) {
-    const std::int64_t first = page * nn::KvCache::kPageRows, count = std::min(nn::KvCache::kPageRows, last + 1 - first);
-    if (count <= 0) return;
-    attention.add({cache.page(layer, page, 0, latent_width(c)), cache.page(layer, page, 0, c.kv_lora_rank), cache.format(), first,
-                   count});
-  }
-}
-
 // A piece of memory handed out front to back.
 struct LocalMemory {
   float* next;
@@ -56,6 +42,34 @@ struct LocalMemory {
   std::int64_t* ints(std::int64_t count) { return reinterpret_cast<std::int64_t*>(floats(2 * count)); }
   nn::SoftmaxState state(std::int64_t rows, std::int64_t width) { return {floats(rows * width), width, floats(rows), floats(rows)}; }
 };
+
+// Adds one block of the context.
+void attend_block(const Pass& pass, int layer, const nn::KvCache& cache, const nn::QueryRows& queries, std::int64_t block,
+                  const nn::SoftmaxState& state, LocalMemory& local) {
+  const Config& c = pass.config();
+  const std::int64_t rank = c.kv_lora_rank, width = latent_width(c);
+  nn::OnlineSoftmax softmax(pass.kernels, queries, rank, state, local.floats(nn::OnlineSoftmax::floats(queries.rows)));
+  softmax.begin();
+  const std::int64_t last = *std::max_element(queries.positions, queries.positions + queries.rows);
+  const auto for_block_pages = [&](auto add) {
+    for (std::int64_t page = block * kBlockPages; page < (block + 1) * kBlockPages; ++page) {
+      const std::int64_t first = page * nn::KvCache::kPageRows, count = std::min(nn::KvCache::kPageRows, last + 1 - first);
+      if (count <= 0) return;
+      add(page, first, count);
+    }
+  };
+  if (nn::attends_in_fixed_point(pass.kernels, cache.format(), rank, width - rank)) {
+    nn::FixedAttention attention(pass.kernels, queries, rank, width, state, softmax,
+                                 local.floats(nn::FixedAttention::floats(queries.rows, width)));
+    for_block_pages([&](std::int64_t page, std::int64_t first, std::int64_t count) {
+      attention.add({cache.page(layer, page, 0, width), first, count});
+    });
+  } else {
+    for_block_pages([&](std::int64_t page, std::int64_t first, std::int64_t count) {
+      softmax.add({cache.page(layer, page, 0, width), cache.page(layer, page, 0, rank), cache.format(), first, count});
+    });
+  }
+}
 
 // ---------------------------------------------------------------- queries
 
@@ -100,8 +114,7 @@ void run_attend_absorbed(Pass& pass, int layer, std::int64_t index, Worker& work
   std::int64_t* positions = local.ints(n);
   for (std::int64_t i = 0; i < n; ++i) positions[i] = pass.positions[std::size_t(group.first_row + i % group.rows)];
   const nn::QueryRows queries{queries_of(pass, round, group) + unit.first_head * group.rows * width, width, n, positions, 0};
-  attend_block(pass, layer, *group.span->cache, queries, unit.block, slot_state(pass, unit.slot, group, unit.first_head),
-               local.floats(nn::OnlineSoftmax::floats(n)));
+  attend_block(pass, layer, *group.span->cache, queries, unit.block, slot_state(pass, unit.slot, group, unit.first_head), local);
 }
 
 // ---------------------------------------------------------------- values

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "nn/attention.hpp"
+#include "nn/fixed_attention.hpp"
 #include "nn/router.hpp"
 
 namespace fathom::model {
@@ -41,9 +42,10 @@ std::int64_t local_floats(const Config& c, std::int64_t rows, int workers) {
   const std::int64_t queries = std::max(kQueryRows, group);
   std::int64_t floats = 0;
   if (c.attention == Attention::latent) {
-    // Absorbed: queries of a panel; or positions (64 bits) and scores; or a panel's totals, which are smaller.
+    // Absorbed: queries of a panel; or positions (64 bits), scores and integers; or a panel's totals, which are smaller.
     floats = std::max(std::min(rows, kAbsorbPanel) * (c.kv_lora_rank + std::max<std::int64_t>(c.qk_rope_head_dim, 3)) + 8,
-                      2 * kQueryRows + nn::OnlineSoftmax::floats(kQueryRows));
+                      2 * kQueryRows + nn::OnlineSoftmax::floats(kQueryRows) +
+                          nn::FixedAttention::floats(kQueryRows, c.kv_lora_rank + c.qk_rope_head_dim));
     // Expanded: W_UK, W_UV of a head; a page of latents.
     floats = std::max(floats, (c.qk_nope_head_dim + c.v_head_dim + page) * c.kv_lora_rank);
   } else {

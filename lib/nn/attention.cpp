@@ -40,13 +40,20 @@ void OnlineSoftmax::add(const KeyValuePage& page) noexcept {
   constexpr std::int64_t kRows = KeyValuePage::kRows;
   const int format = int(page.format);
   kernels_.matmul_f32[format](page.keys, 0, page.count, queries_.data, queries_.stride, queries_.rows, scores_, kRows);
+  weigh(page.first_position, page.count);
+  kernels_.accumulate_rows[format](page.values, 0, page.count, scores_, kRows, queries_.rows, state_.out,
+                                   state_.out_stride);
+}
+
+void OnlineSoftmax::weigh(std::int64_t first_position, std::int64_t count) noexcept {
+  constexpr std::int64_t kRows = KeyValuePage::kRows;
   for (std::int64_t i = 0; i < queries_.rows; ++i) {
     float* score = scores_ + i * kRows;
-    const Visible keys = visible_keys(queries_.positions[i], queries_.window, page.first_position, page.count);
+    const Visible keys = visible_keys(queries_.positions[i], queries_.window, first_position, count);
     std::fill(score, score + keys.first, kMasked);
     std::fill(score + std::max(keys.first, keys.last), score + kRows, kMasked);
     if (keys.first >= keys.last) {
-      std::fill_n(score, page.count, 0.0f);
+      std::fill_n(score, kRows, 0.0f);
       continue;
     }
     const float maximum = std::max(state_.maximum[i], kernels_.max(score, kRows));
@@ -58,8 +65,6 @@ void OnlineSoftmax::add(const KeyValuePage& page) noexcept {
     }
     state_.sum[i] += kernels_.exp_sum(score, maximum, kRows);
   }
-  kernels_.accumulate_rows[format](page.values, 0, page.count, scores_, kRows, queries_.rows, state_.out,
-                                   state_.out_stride);
 }
 
 void OnlineSoftmax::finish(const float* sinks) noexcept {

@@ -51,6 +51,10 @@ class OnlineSoftmax {
 
   void begin() noexcept;
   void add(const KeyValuePage& page) noexcept;
+  // The second of a page's three steps, for those who take the others themselves: scores() [rows, kRows], as products of queries and the
+  // page's keys, become weights, and the state is brought to their maximum. What is left is to add the values to its `out`.
+  void weigh(std::int64_t first_position, std::int64_t count) noexcept;
+  float* scores() const noexcept { return scores_; }
   // Divides by the sums. sinks: null, or one logit a row that joins the softmax without a value (gpt-oss).
   void finish(const float* sinks) noexcept;
 

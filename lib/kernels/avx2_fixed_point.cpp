@@ -1,0 +1,283 @@
+// AVX2: attention to latents in fixed point. `vpmaddwd` with an addition does four times the products of `vfmadd` in twice the
+// instructions, and rows lie so that lanes are keys in products and columns in sums: nothing is added across lanes.
+#include <immintrin.h>
+#include <stdint.h>
+
+#include "kernels/kernel_table.hpp"
+
+namespace fathom::kernels::avx2 {
+namespace {
+
+#define FATHOM_INLINE inline __attribute__((always_inline))
+
+constexpr float kZeroBelow = 0x1p-100f;
+constexpr uint16_t kInfinity16 = 0x7c00;
+constexpr int32_t kInfinity32 = 0x7f800000;
+
+// What rows that are no numbers or not there are read from.
+constexpr uint16_t kZeros[2 * kFixedColumns] = {};
+
+FATHOM_INLINE float not_a_number() { return __builtin_nanf(""); }
+
+FATHOM_INLINE __m256i load(const void* at) { return _mm256_loadu_si256(static_cast<const __m256i*>(at)); }
+FATHOM_INLINE void store(void* at, __m256i value) { _mm256_storeu_si256(static_cast<__m256i*>(at), value); }
+
+// ---- Rows of latents.
+
+// Part of a row: the columns from `at` on, as integers = values * inverse.
+struct Part {
+  const uint16_t* at;
+  float inverse;
+};
+
+FATHOM_INLINE const uint16_t* row_of(const WeightRows& w, int64_t row) {
+  return reinterpret_cast<const uint16_t*>(w.data + row * w.row_bytes);
+}
+
+// The largest magnitude of n halves, as bits.
+FATHOM_INLINE uint16_t largest_half(const uint16_t* at, int64_t n) {
+  __m256i most = _mm256_setzero_si256();
+  const __m256i magnitude = _mm256_set1_epi16(0x7fff);
+  for (int64_t k = 0; k < n; k += 16) most = _mm256_max_epi16(most, _mm256_and_si256(load(at + k), magnitude));
+  const __m128i eight = _mm_max_epi16(_mm256_castsi256_si128(most), _mm256_extracti128_si256(most, 1));
+  // the least of their complements
+  return uint16_t(0xffff - _mm_extract_epi16(_mm_minpos_epu16(_mm_xor_si128(eight, _mm_set1_epi16(-1))), 0));
+}
+
+FATHOM_INLINE float scale_of(const uint16_t* at, int64_t n) {
+  const uint16_t most = largest_half(at, n);
+  return most < kInfinity16 ? _cvtsh_ss(most) / float(kFixedLimit) : not_a_number();
+}
+
+FATHOM_INLINE Part part_of(const uint16_t* at, float scale) {
+  return scale > 0.0f ? Part{at, 1.0f / scale} : Part{kZeros, 0.0f};
+}
+
+// Sixteen columns as integers: 0-3, 8-11 | 4-7, 12-15, so that interleaving two rows brings them in order.
+FATHOM_INLINE __m256i fix_sixteen(const Part& part, int64_t k) {
+  const __m256 inverse = _mm256_set1_ps(part.inverse);
+  const auto eight = [&](const uint16_t* at) {
+    const __m256 values = _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at)));
+    return _mm256_cvtps_epi32(_mm256_mul_ps(values, inverse));
+  };
+  return _mm256_packs_epi32(eight(part.at + k), eight(part.at + k + 8));
+}
+
+// Turns rows of 8 pairs of columns, in the order of fix_sixteen, and stores them pair by pair.
+FATHOM_INLINE void store_keys(const __m256i (&rows)[8], int16_t* out) {
+  __m256i two[8], four[8];
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    two[2 * i] = _mm256_unpacklo_epi32(rows[2 * i], rows[2 * i + 1]);
+    two[2 * i + 1] = _mm256_unpackhi_epi32(rows[2 * i], rows[2 * i + 1]);
+  }
+#pragma GCC unroll 2
+  for (int i = 0; i < 2; ++i) {
+    four[4 * i] = _mm256_unpacklo_epi64(two[4 * i], two[4 * i + 2]);
+    four[4 * i + 1] = _mm256_unpackhi_epi64(two[4 * i], two[4 * i + 2]);
+    four[4 * i + 2] = _mm256_unpacklo_epi64(two[4 * i + 1], two[4 * i + 3]);
+    four[4 * i + 3] = _mm256_unpackhi_epi64(two[4 * i + 1], two[4 * i + 3]);
+  }
+  // the pair of columns that each element of a lane is, in the lower lane and in the upper
+  constexpr int kLower[4] = {0, 1, 4, 5}, kUpper[4] = {2, 3, 6, 7};
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    store(out + 16 * kLower[i], _mm256_permute2x128_si256(four[i], four[4 + i], 0x20));
+    store(out + 16 * kUpper[i], _mm256_permute2x128_si256(four[i], four[4 + i], 0x31));
+  }
+}
+
+// n columns of 8 rows to keys [n / 2][8 rows][2 columns].
+FATHOM_INLINE void fix_keys(const Part (&parts)[8], int64_t n, int16_t* keys) {
+  for (int64_t k = 0; k < n; k += 16) {
+    __m256i integers[8];
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; ++i) integers[i] = fix_sixteen(parts[i], k);
+    store_keys(integers, keys + 8 * k);
+  }
+}
+
+// ---- Products.
+
+FATHOM_INLINE __m256i pair_of(const int16_t* at) {
+  int32_t two;
+  __builtin_memcpy(&two, at, sizeof two);
+  return _mm256_set1_epi32(two);
+}
+
+// Asks for rows [first, last) in `times` goes, while those before are multiplied.
+class Ahead {
+ public:
+  FATHOM_INLINE Ahead(const WeightRows& w, int64_t first, int64_t last, int64_t times)
+      : at_(reinterpret_cast<const char*>(w.data + first * w.row_bytes)),
+        end_(reinterpret_cast<const char*>(w.data + last * w.row_bytes)),
+        share_((last - first) * w.row_bytes / (times > 0 ? times : 1) + 1) {}
+  FATHOM_INLINE void fetch() {
+    for (const char* stop = at_ + share_; at_ < stop && at_ < end_; at_ += 64) _mm_prefetch(at_, _MM_HINT_T0);
+  }
+
+ private:
+  const char* at_;
+  const char* end_;
+  int64_t share_;
+};
+
+// Sixteen rows as keys: for each eight [cols / 2][8 rows][2 columns].
+struct Keys {
+  alignas(32) int16_t integers[16 * 2 * kFixedColumns];
+  alignas(32) float shared_scales[16];
+  alignas(32) float other_scales[16];
+};
+
+// Adds the products of pairs [first, last) of columns with R queries.
+template <int R>
+FATHOM_INLINE void add_products(const int16_t* keys, int64_t cols, int64_t first, int64_t last, const int16_t* queries,
+                                __m256i (&sums)[R][2]) {
+#pragma GCC unroll 2
+  for (int64_t p = first; p < last; ++p) {
+    const __m256i low = load(keys + 16 * p), high = load(keys + 8 * cols + 16 * p);
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r) {
+      const __m256i query = pair_of(queries + r * cols + 2 * p);
+      sums[r][0] = _mm256_add_epi32(sums[r][0], _mm256_madd_epi16(low, query));
+      sums[r][1] = _mm256_add_epi32(sums[r][1], _mm256_madd_epi16(high, query));
+    }
+  }
+}
+
+template <int R>
+FATHOM_INLINE void multiply_sixteen(const Keys& keys, int64_t shared, int64_t cols, const int16_t* queries,
+                                    const float* query_scales, float* y) {
+  __m256i first[R][2] = {}, second[R][2] = {};
+  add_products<R>(keys.integers, cols, 0, shared / 2, queries, first);
+  add_products<R>(keys.integers, cols, shared / 2, cols / 2, queries, second);
+#pragma GCC unroll 4
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 2
+    for (int half = 0; half < 2; ++half) {
+      const __m256 shared_scale = _mm256_mul_ps(_mm256_set1_ps(query_scales[2 * r]), _mm256_load_ps(keys.shared_scales + 8 * half));
+      const __m256 other_scale = _mm256_mul_ps(_mm256_set1_ps(query_scales[2 * r + 1]), _mm256_load_ps(keys.other_scales + 8 * half));
+      const __m256 shared_part = _mm256_mul_ps(_mm256_cvtepi32_ps(first[r][half]), shared_scale);
+      _mm256_storeu_ps(y + r * kFixedRows + 8 * half, _mm256_fmadd_ps(_mm256_cvtepi32_ps(second[r][half]), other_scale, shared_part));
+    }
+  }
+}
+
+// ---- Sums.
+
+constexpr int64_t kSumColumns = 32;  // a line of the cache
+
+// Sixteen columns of R rows of results; values [32 pairs of rows][16 columns][2 rows].
+template <int R>
+FATHOM_INLINE void sum_sixteen(const int16_t* values, const int16_t* weights, const float* weight_scales, float* out,
+                               int64_t out_stride) {
+  __m256i sums[R][2] = {};
+#pragma GCC unroll 2
+  for (int64_t p = 0; p < kFixedRows / 2; ++p) {
+    const __m256i low = load(values + 32 * p), high = load(values + 32 * p + 16);
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r) {
+      const __m256i weight = pair_of(weights + r * kFixedRows + 2 * p);
+      sums[r][0] = _mm256_add_epi32(sums[r][0], _mm256_madd_epi16(low, weight));
+      sums[r][1] = _mm256_add_epi32(sums[r][1], _mm256_madd_epi16(high, weight));
+    }
+  }
+#pragma GCC unroll 4
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 2
+    for (int half = 0; half < 2; ++half) {
+      float* at = out + r * out_stride + 8 * half;
+      _mm256_storeu_ps(at, _mm256_fmadd_ps(_mm256_set1_ps(weight_scales[r]), _mm256_cvtepi32_ps(sums[r][half]), _mm256_loadu_ps(at)));
+    }
+  }
+}
+
+}  // namespace
+
+float fix_row(const float* x, const float* factors, int64_t n, int32_t limit, int16_t* out) {
+  const auto eight = [&](int64_t k) {
+    const __m256 values = _mm256_loadu_ps(x + k);
+    return factors ? _mm256_mul_ps(values, _mm256_loadu_ps(factors + k)) : values;
+  };
+  __m256i bits = _mm256_setzero_si256();
+  const __m256i magnitude = _mm256_set1_epi32(0x7fffffff);
+  for (int64_t k = 0; k < n; k += 8) {
+    bits = _mm256_max_epi32(bits, _mm256_and_si256(_mm256_castps_si256(eight(k)), magnitude));
+  }
+  const __m128i four = _mm_max_epi32(_mm256_castsi256_si128(bits), _mm256_extracti128_si256(bits, 1));
+  const __m128i two = _mm_max_epi32(four, _mm_unpackhi_epi64(four, four));
+  const __m128i one = _mm_max_epi32(two, _mm_shuffle_epi32(two, 1));
+  const float most = _mm_cvtss_f32(_mm_castsi128_ps(one));
+  const bool finite = _mm_cvtsi128_si32(one) < kInfinity32;
+  if (!finite || most < kZeroBelow) {
+    for (int64_t k = 0; k < n; k += 16) store(out + k, _mm256_setzero_si256());
+    return finite ? 0.0f : not_a_number();
+  }
+  const __m256 inverse = _mm256_set1_ps(float(limit) / most);
+  for (int64_t k = 0; k < n; k += 16) {
+    const __m256i low = _mm256_cvtps_epi32(_mm256_mul_ps(eight(k), inverse));
+    const __m256i high = _mm256_cvtps_epi32(_mm256_mul_ps(eight(k + 8), inverse));
+    store(out + k, _mm256_permute4x64_epi64(_mm256_packs_epi32(low, high), 0xd8));
+  }
+  return most / float(limit);
+}
+
+void fixed_products(const WeightRows& w, int64_t rows, int64_t shared, const int16_t* queries, const float* query_scales, int64_t m,
+                    float* scales, float* y) {
+  for (int64_t first = 0; first < kFixedRows; first += 16) {
+    Ahead ahead(w, first + 16, first + 32 < rows ? first + 32 : rows, (m + 3) / 4);
+    Keys keys;
+    for (int64_t eight = 0; eight < 16; eight += 8) {
+      Part shared_parts[8], other_parts[8];
+      for (int64_t i = 0; i < 8; ++i) {
+        const int64_t row = first + eight + i;
+        const uint16_t* at = row < rows ? row_of(w, row) : kZeros;
+        keys.shared_scales[eight + i] = scales[row] = scale_of(at, shared);
+        keys.other_scales[eight + i] = scale_of(at + shared, w.cols - shared);
+        shared_parts[i] = part_of(at, keys.shared_scales[eight + i]);
+        other_parts[i] = part_of(at + shared, keys.other_scales[eight + i]);
+      }
+      fix_keys(shared_parts, shared, keys.integers + eight * w.cols);
+      fix_keys(other_parts, w.cols - shared, keys.integers + eight * w.cols + 8 * shared);
+    }
+    int64_t i = 0;
+    const auto multiply = [&]<int R>() {
+      ahead.fetch();
+      multiply_sixteen<R>(keys, shared, w.cols, queries + i * w.cols, query_scales + 2 * i, y + i * kFixedRows + first);
+    };
+    for (; i + 4 <= m; i += 4) multiply.template operator()<4>();
+    if (m - i == 3) multiply.template operator()<3>();
+    if (m - i == 2) multiply.template operator()<2>();
+    if (m - i == 1) multiply.template operator()<1>();
+  }
+}
+
+void fixed_sums(const WeightRows& w, int64_t rows, int64_t shared, const float* scales, const int16_t* weights,
+                const float* weight_scales, int64_t m, float* out, int64_t out_stride) {
+  Part parts[kFixedRows];
+  for (int64_t row = 0; row < kFixedRows; ++row) parts[row] = part_of(row < rows ? row_of(w, row) : kZeros, scales[row]);
+  alignas(32) int16_t values[kSumColumns / 16][kFixedRows / 2][16][2];
+  for (int64_t begin = 0; begin < shared; begin += kSumColumns) {
+    const int64_t blocks = shared - begin < kSumColumns ? 1 : 2;
+    for (int64_t pair = 0; pair < kFixedRows / 2; ++pair) {
+      for (int64_t b = 0; b < blocks; ++b) {
+        const __m256i even = fix_sixteen(parts[2 * pair], begin + 16 * b), odd = fix_sixteen(parts[2 * pair + 1], begin + 16 * b);
+        store(values[b][pair], _mm256_unpacklo_epi16(even, odd));
+        store(values[b][pair][8], _mm256_unpackhi_epi16(even, odd));
+      }
+    }
+    for (int64_t b = 0; b < blocks; ++b) {
+      const int64_t k = begin + 16 * b;
+      int64_t i = 0;
+      const auto sum = [&]<int R>() {
+        sum_sixteen<R>(values[b][0][0], weights + i * kFixedRows, weight_scales + i, out + i * out_stride + k, out_stride);
+      };
+      for (; i + 4 <= m; i += 4) sum.template operator()<4>();
+      if (m - i == 3) sum.template operator()<3>();
+      if (m - i == 2) sum.template operator()<2>();
+      if (m - i == 1) sum.template operator()<1>();
+    }
+  }
+}
+
+}  // namespace fathom::kernels::avx2
