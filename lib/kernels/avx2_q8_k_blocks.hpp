@@ -93,20 +93,22 @@ struct Q6_K : Traits {
   static constexpr bool kFactors = true;
   template <typename AnyRows>
   static FATHOM_INLINE void terms(const AnyRows& rows, int, int r, Tile<Q6_K>& out) {
+    constexpr int kScales = AnyRows::kInterleaved ? 0 : 192;
     __m256i factors[4];
-    columns16(rows, 192, factors);
+    columns16(rows, kScales, factors);
 #pragma GCC unroll 4
     for (int j = 0; j < 4; ++j) set_factors(factors[j], j, r, out);
-    set_scale(halves(rows, 208), r, out);
+    set_scale(halves(rows, kScales + 16), r, out);
   }
   template <typename AnyRows, typename Emit>
   static FATHOM_INLINE void codes(const AnyRows& rows, int b, Emit&& emit) {
 #pragma GCC unroll 2
     for (int p = 0; p < 2; ++p) {
       __m256i first[4], second[4], high[4];
-      columns16(rows, 128 + 8 * b + 16 * p, high);
-      columns16(rows, 16 * b + 16 * p, first);
-      columns16(rows, 16 * b + 32 + 16 * p, second);
+      const int64_t quarter = 18 + 24 * b + 48 * p;  // interleaved
+      columns16(rows, AnyRows::kInterleaved ? quarter : 128 + 8 * b + 16 * p, high);
+      columns16(rows, AnyRows::kInterleaved ? quarter + 16 : 16 * b + 16 * p, first);
+      columns16(rows, AnyRows::kInterleaved ? quarter + 32 : 16 * b + 32 + 16 * p, second);
 #pragma GCC unroll 4
       for (int c = 0; c < 4; ++c) {
         const int d = 4 * p + c;
@@ -140,7 +142,7 @@ struct Q2_K : Traits {
       out.sum_factors[2 * j + 1][r] = _mm256_shuffle_epi8(_mm256_srli_epi32(mins, 16), spread);
     }
     __m256 d, dmin;
-    split_halves(words32(rows, 80), d, dmin);
+    split_halves(words32(rows, AnyRows::kInterleaved ? 16 : 80), d, dmin);
     set_scale(d, r, out);
     out.min[0][r] = _mm256_xor_ps(dmin, _mm256_set1_ps(-0.0f));
   }
@@ -149,7 +151,7 @@ struct Q2_K : Traits {
 #pragma GCC unroll 2
     for (int p = 0; p < 2; ++p) {
       __m256i bytes[4];
-      columns16(rows, 16 + 8 * b + 16 * p, bytes);
+      columns16(rows, (AnyRows::kInterleaved ? 20 : 16) + 8 * b + 16 * p, bytes);
 #pragma GCC unroll 4
       for (int c = 0; c < 4; ++c) {
 #pragma GCC unroll 4
@@ -164,15 +166,20 @@ struct Q3_K : Traits {
   static constexpr bool kFactors = true;
   template <typename AnyRows>
   static FATHOM_INLINE void terms(const AnyRows& rows, int, int r, Tile<Q3_K>& out) {
-    __m256i tail[4];  // 4 bytes of codes, then the factors: two times 4 bytes of nibbles, 4 bytes of upper bits
-    columns16(rows, 92, tail);
+    // What lies before the factors, then the factors: two times 4 bytes of nibbles, 4 bytes of upper bits.
+    __m256i tail[4];
+    if constexpr (AnyRows::kInterleaved) {
+      for (int c = 1; c < 4; ++c) tail[c] = words32(rows, 4 * c - 4);
+    } else {
+      columns16(rows, 92, tail);
+    }
 #pragma GCC unroll 4
     for (int j = 0; j < 4; ++j) {
       const __m256i low = j < 2 ? low_nibbles(tail[1 + j]) : high_nibbles(tail[j - 1]);
       const __m256i factors = _mm256_or_si256(low, mask(shift_left(tail[3], 4 - 2 * j), 0x30));
       set_factors(_mm256_sub_epi8(factors, _mm256_set1_epi8(32)), j, r, out);
     }
-    set_scale(halves(rows, 108), r, out);
+    set_scale(halves(rows, AnyRows::kInterleaved ? 12 : 108), r, out);
   }
   template <typename AnyRows, typename Emit>
   static FATHOM_INLINE void codes(const AnyRows& rows, int b, Emit&& emit) {
@@ -180,8 +187,9 @@ struct Q3_K : Traits {
 #pragma GCC unroll 2
     for (int p = 0; p < 2; ++p) {
       __m256i bytes[4], third[4];
-      columns16(rows, 32 + 8 * b + 16 * p, bytes);
-      columns16(rows, 16 * p, third);
+      constexpr int kThird = AnyRows::kInterleaved ? 14 : 0;
+      columns16(rows, kThird + 32 + 8 * b + 16 * p, bytes);
+      columns16(rows, kThird + 16 * p, third);
 #pragma GCC unroll 4
       for (int c = 0; c < 4; ++c) {
         const __m256i bits = _mm256_srl_epi16(third[c], by);  // of blocks b to b + 3 lowest

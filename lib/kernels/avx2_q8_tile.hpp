@@ -44,14 +44,17 @@ struct Tile {
 
 // Where the 8 rows of half a tile begin, and the byte of the group in them.
 struct Rows {
+  static constexpr bool kInterleaved = false;
   const uint8_t* const* of;
   int64_t at;
 
   FATHOM_INLINE const uint8_t* row(int r, int64_t offset) const { return of[r] + at + offset; }
 };
 
-// The same of interleaved rows: what is at byte o of each of them lies together from byte 8 * o on.
+// The same of interleaved rows: the field at byte o of each of them lies together from byte 8 * o on, where o counts fields in the
+// order of interleave.hpp.
 struct InterleavedRows {
+  static constexpr bool kInterleaved = true;
   const uint8_t* of;
   int64_t at;
 

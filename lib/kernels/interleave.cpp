@@ -31,64 +31,77 @@ inline uint8_t* copy_four_words(const uint8_t* const* rows, int64_t at, uint8_t*
   return out + 4 * 4 * kRows;
 }
 
-// A block is `before` bytes of one field (0 or 2), then `words` fields of 4 bytes, then `after` bytes of one field.
-template <int values, int before, int words, int after>
-void interleave(const WeightRows& w, int64_t first_row, int64_t last_row, uint8_t* out) {
-  constexpr int64_t kBytes = before + 4 * words + after;
-  const int64_t blocks = w.cols / values;
-  for (int64_t n = first_row; n < last_row; n += kRows) {
-    const uint8_t* rows[kRows];
-    for (int64_t r = 0; r < kRows; ++r) rows[r] = w.data + (n + r) * w.row_bytes;
-    for (int64_t at = 0; at < blocks * kBytes; at += kBytes) {
-      if constexpr (before) out = copy_field<2>(rows, at, out);
-      int word = 0;
-      for (; word + 4 <= words; word += 4) out = copy_four_words(rows, at + before + 4 * word, out);
-      for (; word < words; ++word) out = copy_field<4>(rows, at + before + 4 * word, out);
-      if constexpr (after) out = copy_field<2>(rows, at + before + 4 * words, out);
+// Fields that follow each other in a block: of 4 bytes, or one of 2.
+struct Run {
+  int at, bytes;
+};
+
+// A block of `values` values, by its runs in the order of use.
+template <int values, Run... runs>
+struct Block {
+  static constexpr int64_t kBytes = (runs.bytes + ...);
+
+  static void interleave(const WeightRows& w, int64_t first_row, int64_t last_row, uint8_t* out) {
+    const int64_t blocks = w.cols / values;
+    for (int64_t n = first_row; n < last_row; n += kRows) {
+      const uint8_t* rows[kRows];
+      for (int64_t r = 0; r < kRows; ++r) rows[r] = w.data + (n + r) * w.row_bytes;
+      for (int64_t at = 0; at < blocks * kBytes; at += kBytes) ((out = copy_run<runs.bytes>(rows, at + runs.at, out)), ...);
     }
   }
-}
 
-// The pieces of one row, lane `r` of its group.
-template <int values, int before, int words, int after>
-void take_row(const WeightRows& w, int64_t row, uint8_t* out) {
-  constexpr int64_t kBytes = before + 4 * words + after;
-  const int64_t r = row % kRows;
-  const uint8_t* group = w.data + (row - r) * w.row_bytes;
-  const auto take = [&](int64_t bytes) {
-    __builtin_memcpy(out, group + r * bytes, size_t(bytes));
-    out += bytes;
-    group += kRows * bytes;
-  };
-  for (int64_t at = 0; at < w.cols / values * kBytes; at += kBytes) {
-    if constexpr (before) take(before);
-    for (int word = 0; word < words; ++word) take(4);
-    if constexpr (after) take(after);
+  // The pieces of one row, lane `r` of its group.
+  static void take_row(const WeightRows& w, int64_t row, uint8_t* out) {
+    const int64_t r = row % kRows;
+    const uint8_t* group = w.data + (row - r) * w.row_bytes;
+    const auto take = [&](Run run) {
+      const int field = run.bytes == 2 ? 2 : 4;
+      for (int i = 0; i < run.bytes; i += field, group += kRows * field) {
+        __builtin_memcpy(out + run.at + i, group + r * field, size_t(field));
+      }
+    };
+    for (int64_t block = 0; block < w.cols / values; ++block, out += kBytes) (take(runs), ...);
   }
-}
+
+ private:
+  template <int bytes>
+  static uint8_t* copy_run(const uint8_t* const* rows, int64_t at, uint8_t* out) {
+    if constexpr (bytes == 2) {
+      return copy_field<2>(rows, at, out);
+    } else {
+      int i = 0;
+      for (; i + 16 <= bytes; i += 16) out = copy_four_words(rows, at + i, out);
+      for (; i < bytes; i += 4) out = copy_field<4>(rows, at + i, out);
+      return out;
+    }
+  }
+};
 
 }  // namespace
 
-#define FATHOM_INTERLEAVE(format, values, before, words, after)                                            \
-  void interleave_##format(const WeightRows& w, int64_t first_row, int64_t last_row, uint8_t* out) {       \
-    interleave<values, before, words, after>(w, first_row, last_row, out);                                 \
-  }                                                                                                        \
-  void take_row_##format(const WeightRows& w, int64_t row, uint8_t* out) {                                 \
-    take_row<values, before, words, after>(w, row, out);                                                   \
-  }
+#define FATHOM_INTERLEAVE(format, ...)                                                               \
+  void interleave_##format(const WeightRows& w, int64_t first_row, int64_t last_row, uint8_t* out) { \
+    Block<__VA_ARGS__>::interleave(w, first_row, last_row, out);                                     \
+  }                                                                                                  \
+  void take_row_##format(const WeightRows& w, int64_t row, uint8_t* out) { Block<__VA_ARGS__>::take_row(w, row, out); }
 
-FATHOM_INTERLEAVE(q4_0, 32, 2, 4, 0)
-FATHOM_INTERLEAVE(q4_1, 32, 0, 5, 0)
-FATHOM_INTERLEAVE(q5_0, 32, 2, 5, 0)
-FATHOM_INTERLEAVE(q5_1, 32, 0, 6, 0)
-FATHOM_INTERLEAVE(q8_0, 32, 2, 8, 0)
-FATHOM_INTERLEAVE(q2_k, 256, 0, 21, 0)
-FATHOM_INTERLEAVE(q3_k, 256, 0, 27, 2)
-FATHOM_INTERLEAVE(q4_k, 256, 0, 36, 0)
-FATHOM_INTERLEAVE(q5_k, 256, 0, 44, 0)
-FATHOM_INTERLEAVE(q6_k, 256, 0, 52, 2)
-FATHOM_INTERLEAVE(iq4_nl, 32, 2, 4, 0)
-FATHOM_INTERLEAVE(iq4_xs, 256, 0, 34, 0)
+FATHOM_INTERLEAVE(q4_0, 32, Run{0, 2}, Run{2, 16})
+FATHOM_INTERLEAVE(q4_1, 32, Run{0, 20})
+FATHOM_INTERLEAVE(q5_0, 32, Run{0, 2}, Run{2, 20})
+FATHOM_INTERLEAVE(q5_1, 32, Run{0, 24})
+FATHOM_INTERLEAVE(q8_0, 32, Run{0, 2}, Run{2, 32})
+FATHOM_INTERLEAVE(q2_k, 256, Run{0, 16}, Run{80, 4}, Run{16, 64})
+FATHOM_INTERLEAVE(q3_k, 256, Run{96, 12}, Run{108, 2}, Run{0, 32}, Run{32, 64})
+FATHOM_INTERLEAVE(q4_k, 256, Run{0, 144})
+FATHOM_INTERLEAVE(q5_k, 256, Run{0, 176})
+// Scales; then for each quarter of the codes the upper bits of 64 values and the lower ones of 32 and 32.
+FATHOM_INTERLEAVE(q6_k, 256, Run{192, 16}, Run{208, 2},              //
+                  Run{128, 16}, Run{0, 16}, Run{32, 16},    //
+                  Run{144, 16}, Run{16, 16}, Run{48, 16},   //
+                  Run{160, 16}, Run{64, 16}, Run{96, 16},   //
+                  Run{176, 16}, Run{80, 16}, Run{112, 16})
+FATHOM_INTERLEAVE(iq4_nl, 32, Run{0, 2}, Run{2, 16})
+FATHOM_INTERLEAVE(iq4_xs, 256, Run{0, 136})
 
 #undef FATHOM_INTERLEAVE
 

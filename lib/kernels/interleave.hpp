@@ -1,7 +1,9 @@
 // Eight rows of weights side by side, so that a vector load gives one field of all of them.
 //
-// A block is a sequence of fields of 4 bytes, after or before one of 2 where its size asks for that; the field at byte o of
-// the blocks of 8 rows moves to byte 8 * o of the group, row after row. A group takes the bytes that its rows took.
+// A block is a sequence of fields of 4 bytes, and one of 2 where its size asks for that. A group of 8 blocks is the same sequence with
+// each field eight times, row after row; but in Q2_K, Q3_K and Q6_K, whose scales or upper bits lie apart from what they belong to, in
+// the order in which products use them, as processors fetch ahead only what is read in ascending order. A group takes the bytes that its
+// rows took.
 #pragma once
 
 #include <stdint.h>

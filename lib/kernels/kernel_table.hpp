@@ -56,9 +56,8 @@ using AccumulateRows = void (*)(const WeightRows& w, int64_t first_row, int64_t 
 // out[0 .. count) = row `row` of w, columns [first_col, first_col + count); both are multiples of the format's block.
 using DecodeRow = void (*)(const WeightRows& w, int64_t row, int64_t first_col, int64_t count, float* out);
 
-// Rows [first_row, last_row) of w, multiples of 8 in number and position, with the fields of blocks of 8 rows side by side: what is
-// at byte o of a row is, for the 8 of them, from byte 8 * o of the group on, in pieces as long as the field (interleave.hpp).
-// out is where first_row begins; it takes as many bytes as were there.
+// Rows [first_row, last_row) of w, multiples of 8 in number and position, with the fields of blocks of 8 rows side by side, in an order
+// that interleave.hpp tells. out is where first_row begins; it takes as many bytes as were there.
 using InterleaveRows = void (*)(const WeightRows& w, int64_t first_row, int64_t last_row, uint8_t* out);
 
 // out = row `row` of interleaved w, as it was stored.

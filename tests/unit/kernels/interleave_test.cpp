@@ -44,21 +44,37 @@ void with_tables(Check&& check) {
   }
 }
 
-TEST_CASE("byte o of a row is found at 8 * o, in a field of 2 bytes at an end of the block or in fields of 4") {
+TEST_CASE("fields of eight rows lie side by side, in the order of use") {
+  struct Run {
+    std::int64_t at, bytes;  // in a block: fields of 4 bytes, or one of 2
+  };
   struct Shape {
     InterleaveRows interleave;
-    std::int64_t block_values, first_field;  // 2: the block begins with a field of 2 bytes
-    std::int64_t block_bytes;
+    std::int64_t block_values;
+    std::vector<Run> runs;
   };
-  const Shape shapes[] = {{interleave_q4_0, 32, 2, 18},  {interleave_q4_1, 32, 4, 20},  {interleave_q5_0, 32, 2, 22},
-                          {interleave_q5_1, 32, 4, 24},  {interleave_q8_0, 32, 2, 34},  {interleave_q2_k, 256, 4, 84},
-                          {interleave_q3_k, 256, 4, 110}, {interleave_q4_k, 256, 4, 144}, {interleave_q5_k, 256, 4, 176},
-                          {interleave_q6_k, 256, 4, 210}, {interleave_iq4_nl, 32, 2, 18}, {interleave_iq4_xs, 256, 4, 136}};
+  const Shape shapes[] = {
+      {interleave_q4_0, 32, {{0, 2}, {2, 16}}},
+      {interleave_q4_1, 32, {{0, 20}}},
+      {interleave_q5_0, 32, {{0, 2}, {2, 20}}},
+      {interleave_q5_1, 32, {{0, 24}}},
+      {interleave_q8_0, 32, {{0, 2}, {2, 32}}},
+      {interleave_q2_k, 256, {{0, 16}, {80, 4}, {16, 64}}},
+      {interleave_q3_k, 256, {{96, 12}, {108, 2}, {0, 96}}},
+      {interleave_q4_k, 256, {{0, 144}}},
+      {interleave_q5_k, 256, {{0, 176}}},
+      {interleave_q6_k, 256, {{192, 16}, {208, 2}, {128, 16}, {0, 16}, {32, 16}, {144, 16}, {16, 16}, {48, 16}, {160, 16},
+                              {64, 16}, {96, 16}, {176, 16}, {80, 16}, {112, 16}}},
+      {interleave_iq4_nl, 32, {{0, 2}, {2, 16}}},
+      {interleave_iq4_xs, 256, {{0, 136}}},
+  };
   constexpr std::int64_t kRows = 24, kBlocks = 3;
   Rng rng(3);
   for (const Shape& shape : shapes) {
-    const std::int64_t row_bytes = kBlocks * shape.block_bytes;
-    CAPTURE(shape.block_bytes);
+    std::int64_t block_bytes = 0;
+    for (const Run& run : shape.runs) block_bytes += run.bytes;
+    CAPTURE(block_bytes);
+    const std::int64_t row_bytes = kBlocks * block_bytes;
     Exact<std::uint8_t> stored(std::size_t(kRows * row_bytes)), out(std::size_t(kRows * row_bytes));
     for (std::size_t i = 0; i < stored.size; ++i) stored[i] = std::uint8_t(rng.next());
     WeightRows w;
@@ -66,18 +82,22 @@ TEST_CASE("byte o of a row is found at 8 * o, in a field of 2 bytes at an end of
     w.row_bytes = row_bytes;
     w.cols = kBlocks * shape.block_values;
     shape.interleave(w, 0, kRows, out.get());
-    std::int64_t wrong = 0;
-    for (std::int64_t row = 0; row < kRows; ++row) {
-      for (std::int64_t o = 0; o < row_bytes; ++o) {
-        const std::int64_t in_block = o % shape.block_bytes, tail = (shape.block_bytes - shape.first_field) / 4 * 4 + shape.first_field;
-        const bool first = in_block < shape.first_field && shape.first_field == 2, last = in_block >= tail;
-        const std::int64_t field = first || last ? 2 : 4;
-        const std::int64_t start = first ? 0 : last ? tail : (in_block - shape.first_field % 4) / 4 * 4 + shape.first_field % 4;
-        const std::int64_t at = row / 8 * 8 * row_bytes + 8 * (o - in_block + start) + row % 8 * field + (in_block - start);
-        wrong += out[std::size_t(at)] != stored[std::size_t(row * row_bytes + o)];
+    std::vector<std::uint8_t> expected;
+    for (std::int64_t group = 0; group < kRows; group += 8) {
+      for (std::int64_t block = 0; block < kBlocks; ++block) {
+        for (const Run& run : shape.runs) {
+          const std::int64_t field = run.bytes == 2 ? 2 : 4;
+          for (std::int64_t i = 0; i < run.bytes; i += field) {
+            for (std::int64_t row = group; row < group + 8; ++row) {
+              const std::uint8_t* at = stored.get() + row * row_bytes + block * block_bytes + run.at + i;
+              expected.insert(expected.end(), at, at + field);
+            }
+          }
+        }
       }
     }
-    CHECK(wrong == 0);
+    REQUIRE(expected.size() == out.size);
+    CHECK(!std::memcmp(expected.data(), out.get(), out.size));
     Exact<std::uint8_t> part(std::size_t(8 * row_bytes));
     shape.interleave(w, 8, 16, part.get());
     CHECK(!std::memcmp(part.get(), out.get() + 8 * row_bytes, part.size));
