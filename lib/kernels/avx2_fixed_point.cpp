@@ -122,6 +122,10 @@ class Ahead {
   int64_t share_;
 };
 
+FATHOM_INLINE void clear(float* at, int64_t count) {
+  for (int64_t k = 0; k < count; k += 8) _mm256_storeu_ps(at + k, _mm256_setzero_ps());
+}
+
 // Sixteen rows as keys: for each eight [cols / 2][8 rows][2 columns].
 struct Keys {
   alignas(32) int16_t integers[16 * 2 * kFixedColumns];
@@ -167,13 +171,13 @@ FATHOM_INLINE void multiply_sixteen(const Keys& keys, int64_t shared, int64_t co
 
 constexpr int64_t kSumColumns = 32;  // a line of the cache
 
-// Sixteen columns of R rows of results; values [32 pairs of rows][16 columns][2 rows].
+// Sixteen columns of R rows of results; values [pairs of rows][16 columns][2 rows].
 template <int R>
-FATHOM_INLINE void sum_sixteen(const int16_t* values, const int16_t* weights, const float* weight_scales, float* out,
+FATHOM_INLINE void sum_sixteen(const int16_t* values, int64_t pairs, const int16_t* weights, const float* weight_scales, float* out,
                                int64_t out_stride) {
   __m256i sums[R][2] = {};
 #pragma GCC unroll 2
-  for (int64_t p = 0; p < kFixedRows / 2; ++p) {
+  for (int64_t p = 0; p < pairs; ++p) {
     const __m256i low = load(values + 32 * p), high = load(values + 32 * p + 16);
 #pragma GCC unroll 4
     for (int r = 0; r < R; ++r) {
@@ -225,6 +229,11 @@ float fix_row(const float* x, const float* factors, int64_t n, int32_t limit, in
 void fixed_products(const WeightRows& w, int64_t rows, int64_t shared, const int16_t* queries, const float* query_scales, int64_t m,
                     float* scales, float* y) {
   for (int64_t first = 0; first < kFixedRows; first += 16) {
+    if (first >= rows) {
+      clear(scales + first, kFixedRows - first);
+      for (int64_t i = 0; i < m; ++i) clear(y + i * kFixedRows + first, kFixedRows - first);
+      return;
+    }
     Ahead ahead(w, first + 16, first + 32 < rows ? first + 32 : rows, (m + 3) / 4);
     Keys keys;
     for (int64_t eight = 0; eight < 16; eight += 8) {
@@ -257,9 +266,10 @@ void fixed_sums(const WeightRows& w, int64_t rows, int64_t shared, const float* 
   Part parts[kFixedRows];
   for (int64_t row = 0; row < kFixedRows; ++row) parts[row] = part_of(row < rows ? row_of(w, row) : kZeros, scales[row]);
   alignas(32) int16_t values[kSumColumns / 16][kFixedRows / 2][16][2];
+  const int64_t pairs = (rows + 1) / 2;
   for (int64_t begin = 0; begin < shared; begin += kSumColumns) {
     const int64_t blocks = shared - begin < kSumColumns ? 1 : 2;
-    for (int64_t pair = 0; pair < kFixedRows / 2; ++pair) {
+    for (int64_t pair = 0; pair < pairs; ++pair) {
       for (int64_t b = 0; b < blocks; ++b) {
         const __m256i even = fix_sixteen(parts[2 * pair], begin + 16 * b), odd = fix_sixteen(parts[2 * pair + 1], begin + 16 * b);
         store(values[b][pair], _mm256_unpacklo_epi16(even, odd));
@@ -270,7 +280,7 @@ void fixed_sums(const WeightRows& w, int64_t rows, int64_t shared, const float* 
       const int64_t k = begin + 16 * b;
       int64_t i = 0;
       const auto sum = [&]<int R>() {
-        sum_sixteen<R>(values[b][0][0], weights + i * kFixedRows, weight_scales + i, out + i * out_stride + k, out_stride);
+        sum_sixteen<R>(values[b][0][0], pairs, weights + i * kFixedRows, weight_scales + i, out + i * out_stride + k, out_stride);
       };
       for (; i + 4 <= m; i += 4) sum.template operator()<4>();
       if (m - i == 3) sum.template operator()<3>();

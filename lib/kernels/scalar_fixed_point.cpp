@@ -14,26 +14,25 @@ namespace {
 
 constexpr float kZeroBelow = 0x1p-100f;
 
-// A half of row `row`; zero where there is no such row.
-float value_at(const WeightRows& w, std::int64_t rows, std::int64_t row, std::int64_t col) {
-  std::uint16_t bits = 0;
-  if (row < rows) std::memcpy(&bits, w.data + row * w.row_bytes + 2 * col, sizeof bits);
+float value_at(const WeightRows& w, std::int64_t row, std::int64_t col) {
+  std::uint16_t bits;
+  std::memcpy(&bits, w.data + row * w.row_bytes + 2 * col, sizeof bits);
   return f16_to_f32(bits);
 }
 
 // The scale of columns [first, last) of a row.
-float scale_of(const WeightRows& w, std::int64_t rows, std::int64_t row, std::int64_t first, std::int64_t last) {
+float scale_of(const WeightRows& w, std::int64_t row, std::int64_t first, std::int64_t last) {
   float most = 0.0f;
   for (std::int64_t k = first; k < last; ++k) {
-    const float value = value_at(w, rows, row, k);
+    const float value = value_at(w, row, k);
     if (!std::isfinite(value)) return std::numeric_limits<float>::quiet_NaN();
     most = std::max(most, std::fabs(value));
   }
   return most / float(kFixedLimit);
 }
 
-std::int32_t integer_at(const WeightRows& w, std::int64_t rows, std::int64_t row, std::int64_t col, float scale) {
-  return scale > 0.0f ? std::int32_t(std::nearbyint(value_at(w, rows, row, col) * (1.0f / scale))) : 0;
+std::int32_t integer_at(const WeightRows& w, std::int64_t row, std::int64_t col, float scale) {
+  return scale > 0.0f ? std::int32_t(std::nearbyint(value_at(w, row, col) * (1.0f / scale))) : 0;
 }
 
 }  // namespace
@@ -56,11 +55,13 @@ float fix_row(const float* x, const float* factors, std::int64_t n, std::int32_t
 
 void fixed_products(const WeightRows& w, std::int64_t rows, std::int64_t shared, const std::int16_t* queries,
                     const float* query_scales, std::int64_t m, float* scales, float* y) {
-  for (std::int64_t row = 0; row < kFixedRows; ++row) {
-    scales[row] = scale_of(w, rows, row, 0, shared);
-    const float other_scale = scale_of(w, rows, row, shared, w.cols);
+  std::fill_n(scales, kFixedRows, 0.0f);
+  std::fill_n(y, m * kFixedRows, 0.0f);
+  for (std::int64_t row = 0; row < rows; ++row) {
+    scales[row] = scale_of(w, row, 0, shared);
+    const float other_scale = scale_of(w, row, shared, w.cols);
     std::int32_t key[2 * kFixedColumns];
-    for (std::int64_t k = 0; k < w.cols; ++k) key[k] = integer_at(w, rows, row, k, k < shared ? scales[row] : other_scale);
+    for (std::int64_t k = 0; k < w.cols; ++k) key[k] = integer_at(w, row, k, k < shared ? scales[row] : other_scale);
     for (std::int64_t i = 0; i < m; ++i) {
       const std::int16_t* query = queries + i * w.cols;
       const auto dot = [&](std::int64_t first, std::int64_t last) {
@@ -78,10 +79,10 @@ void fixed_sums(const WeightRows& w, std::int64_t rows, std::int64_t shared, con
                 const float* weight_scales, std::int64_t m, float* out, std::int64_t out_stride) {
   for (std::int64_t k = 0; k < shared; ++k) {
     std::int32_t value[kFixedRows];
-    for (std::int64_t row = 0; row < kFixedRows; ++row) value[row] = integer_at(w, rows, row, k, scales[row]);
+    for (std::int64_t row = 0; row < rows; ++row) value[row] = integer_at(w, row, k, scales[row]);
     for (std::int64_t i = 0; i < m; ++i) {
       std::int32_t sum = 0;
-      for (std::int64_t row = 0; row < kFixedRows; ++row) sum += weights[i * kFixedRows + row] * value[row];
+      for (std::int64_t row = 0; row < rows; ++row) sum += weights[i * kFixedRows + row] * value[row];
       out[i * out_stride + k] = std::fma(weight_scales[i], float(sum), out[i * out_stride + k]);
     }
   }
