@@ -128,6 +128,8 @@ void run_experts_gate_up(Pass& pass, int layer, std::int64_t unit, Worker& worke
 // A column of all experts is much, so that 8-bit products, which like 16 columns as well as 64, go down to 16; in return a block has
 // many rows, as each expert meets only some of them.
 constexpr std::int64_t kDownColumns = 16, kDownRows = 256;
+// Few rows only stream the weights, and 16 columns of an expert (15 KB) are over before a stream is under way.
+constexpr std::int64_t kStreamRows = 16, kStreamBytes = 2 << 20, kStreamTilesPerWorker = 16;
 
 std::int64_t down_tile(const Pass& pass, int layer) {
   const ExpertWeights& experts = pass.layer(layer).experts;
@@ -135,6 +137,10 @@ std::int64_t down_tile(const Pass& pass, int layer) {
   std::int64_t bytes = pass.ws.groups.count * down.weights().stored.row_bytes;
   if (experts.shared) bytes += experts.shared.down.weights().stored.row_bytes;
   if (!down.reads_quantised()) return tile_width(pass.config().hidden_size, bytes, pass.worker_count());
+  if (pass.rows <= kStreamRows) {
+    const std::int64_t by_share = pass.config().hidden_size / (kStreamTilesPerWorker * pass.worker_count());
+    return std::max(kDownColumns, std::min(kStreamBytes / std::max<std::int64_t>(bytes, 1), by_share) / kDownColumns * kDownColumns);
+  }
   return tile_width(pass.config().hidden_size, bytes, pass.worker_count(), kDownColumns);
 }
 
