@@ -8,9 +8,6 @@
 namespace fathom::model {
 namespace {
 
-constexpr std::int64_t kTileBytes = 256 << 10;
-constexpr std::int64_t kTilesPerWorker = 4;
-
 std::int64_t tile_of(const nn::Linear& matrix, int workers) {
   return tile_width(matrix.out(), matrix.weights().stored.row_bytes, workers);
 }
@@ -22,11 +19,11 @@ std::int64_t tiles_of(const nn::Linear& matrix, int workers) {
 
 }  // namespace
 
-std::int64_t tile_width(std::int64_t columns, std::int64_t bytes_per_column, int workers, std::int64_t least) noexcept {
-  const std::int64_t by_bytes = kTileBytes / std::max<std::int64_t>(bytes_per_column, 1);
-  const std::int64_t by_share = columns / (kTilesPerWorker * workers);
-  const std::int64_t width = std::min(by_bytes, by_share) / least * least;
-  return std::max(width, least);
+std::int64_t tile_width(std::int64_t columns, std::int64_t bytes_per_column, int workers, const TileLimits& limits) noexcept {
+  const std::int64_t by_bytes = limits.bytes / std::max<std::int64_t>(bytes_per_column, 1);
+  const std::int64_t by_share = columns / (limits.per_worker * workers);
+  const std::int64_t width = std::min(by_bytes, by_share) / limits.least * limits.least;
+  return std::max(width, limits.least);
 }
 
 std::int64_t count_column_tiles(std::span<const nn::Linear* const> matrices, int workers) noexcept {

@@ -63,9 +63,14 @@ struct ColumnTile {
   std::int64_t first = 0, last = 0;
 };
 
-// Cuts `columns` of a matrix into tiles of about 256 KiB of weights, whole multiples of `least` columns, and not fewer than a few
-// for each worker. 64 is a multiple of what back ends take together, and of the 32 values that are quantised together.
-std::int64_t tile_width(std::int64_t columns, std::int64_t bytes_per_column, int workers, std::int64_t least = 64) noexcept;
+// How large a tile of columns is: whole multiples of `least` columns, about `bytes` of weights, and not fewer than `per_worker` for each
+// worker. 64 is a multiple of what back ends take together, and of the 32 values that are quantised together.
+struct TileLimits {
+  std::int64_t least = 64;
+  std::int64_t bytes = 256 << 10;
+  std::int64_t per_worker = 4;
+};
+std::int64_t tile_width(std::int64_t columns, std::int64_t bytes_per_column, int workers, const TileLimits& limits = {}) noexcept;
 // The tiles of several matrices that read the same activations, one after another.
 std::int64_t count_column_tiles(std::span<const nn::Linear* const> matrices, int workers) noexcept;
 ColumnTile find_column_tile(std::span<const nn::Linear* const> matrices, std::int64_t unit, int workers) noexcept;

@@ -127,21 +127,19 @@ void run_experts_gate_up(Pass& pass, int layer, std::int64_t unit, Worker& worke
 // no lock and keeps its order.
 // A column of all experts is much, so that 8-bit products, which like 16 columns as well as 64, go down to 16; in return a block has
 // many rows, as each expert meets only some of them.
-constexpr std::int64_t kDownColumns = 16, kDownRows = 256;
+constexpr TileLimits kDownTile{.least = 16};
+constexpr std::int64_t kDownRows = 256;
 // Few rows only stream the weights, and 16 columns of an expert (15 KB) are over before a stream is under way.
-constexpr std::int64_t kStreamRows = 16, kStreamBytes = 2 << 20, kStreamTilesPerWorker = 16;
+constexpr TileLimits kStreamTile{.least = 16, .bytes = 2 << 20, .per_worker = 16};
+constexpr std::int64_t kStreamRows = 16;
 
 std::int64_t down_tile(const Pass& pass, int layer) {
   const ExpertWeights& experts = pass.layer(layer).experts;
   const nn::Linear& down = experts.store.expert(0).down;
   std::int64_t bytes = pass.ws.groups.count * down.weights().stored.row_bytes;
   if (experts.shared) bytes += experts.shared.down.weights().stored.row_bytes;
-  if (!down.reads_quantised()) return tile_width(pass.config().hidden_size, bytes, pass.worker_count());
-  if (pass.rows <= kStreamRows) {
-    const std::int64_t by_share = pass.config().hidden_size / (kStreamTilesPerWorker * pass.worker_count());
-    return std::max(kDownColumns, std::min(kStreamBytes / std::max<std::int64_t>(bytes, 1), by_share) / kDownColumns * kDownColumns);
-  }
-  return tile_width(pass.config().hidden_size, bytes, pass.worker_count(), kDownColumns);
+  const TileLimits limits = !down.reads_quantised() ? TileLimits{} : pass.rows <= kStreamRows ? kStreamTile : kDownTile;
+  return tile_width(pass.config().hidden_size, bytes, pass.worker_count(), limits);
 }
 
 std::int64_t down_blocks(const Pass& pass, int layer) {

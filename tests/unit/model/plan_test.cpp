@@ -54,6 +54,23 @@ TEST_CASE("tiles are whole multiples of 64 columns, near a quarter of a megabyte
   }
 }
 
+TEST_CASE("tiles keep the limits they are given") {
+  for (const model::TileLimits limits : {model::TileLimits{.least = 16}, model::TileLimits{.least = 16, .bytes = 2 << 20, .per_worker = 16}}) {
+    for (const std::int64_t columns : {16, 2048, 7168}) {
+      for (const std::int64_t bytes : {0, 968, 9920, 80000}) {
+        const std::int64_t width = model::tile_width(columns, bytes, 2, limits);
+        CHECK(width % 16 == 0);
+        CHECK(width >= 16);
+        if (width > 16) {
+          CHECK(width * bytes <= limits.bytes);
+          CHECK(width * limits.per_worker * 2 <= columns);
+        }
+      }
+    }
+  }
+  CHECK(model::tile_width(2048, 9920, 2, {.least = 16, .bytes = 2 << 20, .per_worker = 16}) == 64);
+}
+
 TEST_CASE("the tiles of several matrices cover every column of each exactly once") {
   const auto backend = make_native_backend(*kernels::scalar_table());
   Rng rng(1);
