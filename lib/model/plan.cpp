@@ -74,6 +74,8 @@ Plan plan_body(const Config& config) {
       add(stages::choose_experts);
       add(stages::group_rows);
       add(stages::experts_gate_up);
+      add(stages::multiply_experts_down);
+      add(stages::add_experts);
       add(stages::experts_down);
     } else {
       add(stages::gate_up);

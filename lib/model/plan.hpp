@@ -54,7 +54,8 @@ extern const StageKind project_latent, norm_and_store_latent, project_queries, r
 extern const StageKind absorb_queries, attend_absorbed, expand_values;                             // stages_latent_absorbed.cpp
 extern const StageKind expand_latents, attend_expanded;                                            // stages_latent_expanded.cpp
 extern const StageKind ffn_norm, gate_up, down;                                                    // stages_mlp.cpp
-extern const StageKind router_logits, choose_experts, group_rows, experts_gate_up, experts_down;   // stages_experts.cpp
+extern const StageKind router_logits, choose_experts, group_rows, experts_gate_up;                 // stages_experts.cpp
+extern const StageKind multiply_experts_down, add_experts, experts_down;                           // stages_experts_down.cpp
 }  // namespace stages
 
 // Columns [first, last) of one matrix.

@@ -121,86 +121,11 @@ void run_experts_gate_up(Pass& pass, int layer, std::int64_t unit, Worker& worke
   }
 }
 
-// ---------------------------------------------------------------- down
-
-// A unit is a range of the residual stream's columns for a block of its rows: every active expert's share of it, so that adding needs
-// no lock and keeps its order.
-// A column of all experts is much, so that 8-bit products, which like 16 columns as well as 64, go down to 16; in return a block has
-// many rows, as each expert meets only some of them.
-constexpr TileLimits kDownTile{.least = 16};
-constexpr std::int64_t kDownRows = 256;
-// Few rows only stream the weights, and 16 columns of an expert (15 KB) are over before a stream is under way.
-constexpr TileLimits kStreamTile{.least = 16, .bytes = 2 << 20, .per_worker = 16};
-constexpr std::int64_t kStreamRows = 16;
-
-std::int64_t down_tile(const Pass& pass, int layer) {
-  const ExpertWeights& experts = pass.layer(layer).experts;
-  const nn::Linear& down = experts.store.expert(0).down;
-  std::int64_t bytes = pass.ws.groups.count * down.weights().stored.row_bytes;
-  if (experts.shared) bytes += experts.shared.down.weights().stored.row_bytes;
-  const TileLimits limits = !down.reads_quantised() ? TileLimits{} : pass.rows <= kStreamRows ? kStreamTile : kDownTile;
-  return tile_width(pass.config().hidden_size, bytes, pass.worker_count(), limits);
-}
-
-std::int64_t down_blocks(const Pass& pass, int layer) {
-  const ExpertWeights& experts = pass.layer(layer).experts;
-  const nn::Linear& down = experts.store.expert(0).down;
-  if (down.reads_quantised() && (!experts.shared || experts.shared.down.reads_quantised())) return count_row_blocks(pass.rows, kDownRows);
-  const nn::Linear* matrices[] = {&down, &experts.shared.down};
-  return count_row_blocks(pass, std::span(matrices).first(experts.shared ? 2 : 1));
-}
-
-std::int64_t experts_down_units(const Pass& pass, int layer) {
-  const std::int64_t tile = down_tile(pass, layer);
-  return (pass.config().hidden_size + tile - 1) / tile * down_blocks(pass, layer);
-}
-
-void run_experts_down(Pass& pass, int layer, std::int64_t unit, Worker& worker) {
-  const ExpertWeights& experts = pass.layer(layer).experts;
-  const Config& c = pass.config();
-  const nn::ExpertGroups& groups = pass.ws.groups;
-  const std::int64_t blocks = down_blocks(pass, layer);
-  const RowBlock block = find_row_block(pass.rows, blocks, unit % blocks);
-  const std::int64_t tile = down_tile(pass, layer), first_col = unit / blocks * tile;
-  const std::int64_t cols = std::min(c.hidden_size, first_col + tile) - first_col;
-  // multiply() addresses y by absolute column; only this tile's columns exist.
-  const auto product = [&](const nn::Linear& down, const Activations& x) {
-    const Matrix<float> y{worker.local.data() - first_col, x.rows(), c.hidden_size, cols};
-    down.multiply(x, y, first_col, first_col + cols, worker.linear);
-  };
-  for (std::int64_t a = 0; a < groups.count; ++a) {
-    const nn::Linear& down = experts.store.expert(groups.active[a]).down;
-    const Activations hidden{pass.ws.slot_gate, pass.ws.slot_q8.rows(c.moe_intermediate_size)};
-    // the slots of a group are in the order of their rows
-    const std::int32_t *begin = groups.row + groups.first[a], *end = groups.row + groups.first[a + 1];
-    const std::int32_t* from = std::lower_bound(begin, end, block.first);
-    const std::int64_t last = std::lower_bound(from, end, block.first + block.count) - groups.row;
-    for (std::int64_t first = from - groups.row; first < last; first += kExpertPanel) {
-      const std::int64_t count = std::min(kExpertPanel, last - first);
-      product(down, hidden.slice(first, count));
-      for (std::int64_t i = 0; i < count; ++i) {
-        pass.kernels.axpy(groups.weight[first + i], worker.local.data() + i * cols, pass.ws.x.row(groups.row[first + i]) + first_col,
-                          cols);
-      }
-    }
-  }
-  if (!experts.shared) return;
-  const Activations hidden = hidden_rows(pass, experts.shared.down.in());
-  for (std::int64_t first = block.first; first < block.first + block.count; first += kExpertPanel) {
-    const std::int64_t count = std::min(kExpertPanel, block.first + block.count - first);
-    product(experts.shared.down, hidden.slice(first, count));
-    for (std::int64_t i = 0; i < count; ++i) {
-      pass.kernels.add(pass.ws.x.row(first + i) + first_col, worker.local.data() + i * cols, cols);
-    }
-  }
-}
-
 }  // namespace
 
 constexpr StageKind router_logits{"router_logits", Part::router, router_units, run_router};
 constexpr StageKind choose_experts{"choose_experts", Part::router, all_row_units, run_choose};
 constexpr StageKind group_rows{"group_rows", Part::router, one_unit, run_group_rows};
 constexpr StageKind experts_gate_up{"experts_gate_up", Part::experts, experts_gate_up_units, run_experts_gate_up};
-constexpr StageKind experts_down{"experts_down", Part::experts, experts_down_units, run_experts_down};
 
 }  // namespace fathom::model::stages

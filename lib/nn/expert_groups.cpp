@@ -29,4 +29,16 @@ void group_by_expert(std::span<const std::int32_t> ids, std::span<const float> w
   }
 }
 
+SlotRange find_slot_round(const ExpertGroups& groups, std::int64_t capacity, std::int64_t index) noexcept {
+  const std::int64_t slots = groups.first[groups.count];
+  SlotRange range;
+  std::int32_t group = 0;  // the first that may end behind range.first
+  for (; index >= 0 && range.last < slots; --index) {
+    range.first = range.last;
+    for (; group < groups.count && groups.first[group + 1] <= range.first + capacity; ++group) range.last = groups.first[group + 1];
+    if (range.last == range.first) range.last = range.first + capacity;  // a part of one expert
+  }
+  return index < 0 ? range : SlotRange{slots, slots};
+}
+
 }  // namespace fathom::nn

@@ -19,4 +19,12 @@ struct ExpertGroups {
 void group_by_expert(std::span<const std::int32_t> ids, std::span<const float> weights, std::int64_t rows, std::int64_t k,
                      std::int64_t experts, std::span<std::int32_t> cursor, ExpertGroups& groups) noexcept;
 
+struct SlotRange {
+  std::int64_t first = 0, last = 0;  // [first, last)
+};
+
+// All slots in ascending rounds of at most `capacity` (>= 1), in whole experts where one fits into a round: the range of round `index`,
+// empty behind the last.
+SlotRange find_slot_round(const ExpertGroups& groups, std::int64_t capacity, std::int64_t index) noexcept;
+
 }  // namespace fathom::nn

@@ -76,3 +76,45 @@ TEST_CASE("random choices of many rows end up with their expert, in row order") 
     check_groups(ids, kPerRow, kExperts);
   }
 }
+
+namespace {
+
+// Rounds follow each other, fill without passing the capacity, and part no expert that fits into one.
+void check_rounds(const nn::ExpertGroups& groups, std::int64_t capacity) {
+  CAPTURE(capacity);
+  const std::int64_t slots = groups.first[groups.count];
+  const auto is_border = [&](std::int64_t slot) {
+    return std::find(groups.first, groups.first + groups.count + 1, std::int32_t(slot)) != groups.first + groups.count + 1;
+  };
+  std::int64_t next = 0;
+  for (std::int64_t round = 0; next < slots; ++round) {
+    const nn::SlotRange range = nn::find_slot_round(groups, capacity, round);
+    REQUIRE(range.first == next);
+    REQUIRE(range.last > range.first);
+    REQUIRE(range.last - range.first <= capacity);
+    if (!is_border(range.last)) CHECK(range.last - range.first == capacity);
+    if (is_border(range.last) && range.last < slots) {
+      const std::int64_t behind = *std::upper_bound(groups.first, groups.first + groups.count, std::int32_t(range.last));
+      CHECK(behind - range.first > capacity);
+    }
+    next = range.last;
+  }
+  CHECK(next == slots);
+  const nn::SlotRange behind = nn::find_slot_round(groups, capacity, slots);
+  CHECK(behind.first == behind.last);
+}
+
+}  // namespace
+
+TEST_CASE("rounds take whole experts while they fit, and parts of one that does not") {
+  Rng rng(5);
+  for (const std::int64_t k : {1, 3}) {
+    std::vector<std::int32_t> ids;
+    for (std::int64_t row = 0; row < 40; ++row) {
+      const auto first = std::int32_t(rng.next() % 5);  // some experts have none
+      for (std::int32_t i = 0; i < k; ++i) ids.push_back(first * first + 3 * i);
+    }
+    const Groups groups(ids, k, 32);
+    for (const std::int64_t capacity : {1, 2, 7, 8, 13, 39, 40, 119, 120, 1000}) check_rounds(groups.found, capacity);
+  }
+}
