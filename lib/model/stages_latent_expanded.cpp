@@ -54,25 +54,18 @@ void run_expand_latents(Pass& pass, int layer, std::int64_t head, Worker& worker
   const Config& c = pass.config();
   const Segment segment = segment_of(pass);
   const std::int64_t rank = c.kv_lora_rank, nope = c.qk_nope_head_dim, page_rows = nn::KvCache::kPageRows;
-  float* w_uk = worker.local.data();              // [nope, rank]
-  float* w_uv = w_uk + nope * rank;               // [value, rank]
-  float* latents = w_uv + c.v_head_dim * rank;    // [page, rank]
-  pass.layer(layer).attention.heads.decode(pass.kernels, head, w_uk, w_uv, worker.linear);
+  float *latents = worker.local.data(), *keys = keys_of(pass, head);  // latents [segment, rank]
   const nn::KvCache& cache = *segment.span->cache;
   const auto decode = pass.kernels.decode_row[int(cache.format())];
-  const auto product = pass.kernels.matmul_f32[kernels::kF32];
-  for (std::int64_t begin = 0; begin < segment.count; begin += page_rows) {
-    const std::int64_t count = std::min(page_rows, segment.count - begin);
-    const kernels::WeightRows stored = cache.page(layer, (segment.first + begin) / page_rows, 0, rank + c.qk_rope_head_dim);
-    float* keys = keys_of(pass, head) + begin * c.head_dim;
-    for (std::int64_t i = 0; i < count; ++i) {
-      decode(stored, i, 0, rank, latents + i * rank);
-      decode(stored, i, rank, c.qk_rope_head_dim, keys + i * c.head_dim + nope);
-    }
-    product(float_rows(w_uk, rank), 0, nope, latents, rank, count, keys, c.head_dim);
-    product(float_rows(w_uv, rank), 0, c.v_head_dim, latents, rank, count, values_of(pass, head) + begin * c.v_head_dim,
-            c.v_head_dim);
+  for (std::int64_t i = 0; i < segment.count; ++i) {
+    const std::int64_t position = segment.first + i;
+    const kernels::WeightRows page = cache.page(layer, position / page_rows, 0, rank + c.qk_rope_head_dim);
+    decode(page, position % page_rows, 0, rank, latents + i * rank);
+    decode(page, position % page_rows, rank, c.qk_rope_head_dim, keys + i * c.head_dim + nope);
   }
+  const nn::LatentHeads& heads = pass.layer(layer).attention.heads;
+  heads.expand_key(pass.kernels, head, latents, rank, segment.count, keys, c.head_dim, worker.linear);
+  heads.expand_value(pass.kernels, head, latents, rank, segment.count, values_of(pass, head), c.v_head_dim, worker.linear);
 }
 
 std::int64_t attend_expanded_units(const Pass& pass, int) {

@@ -37,7 +37,6 @@ class Arena {
 
 // The most floats any stage keeps in its worker's own memory.
 std::int64_t local_floats(const Config& c, std::int64_t rows, int workers) {
-  const std::int64_t page = nn::KeyValuePage::kRows;
   const std::int64_t group = c.num_attention_heads / std::max<std::int64_t>(c.num_key_value_heads, 1);
   const std::int64_t queries = std::max(kQueryRows, group);
   std::int64_t floats = 0;
@@ -46,8 +45,7 @@ std::int64_t local_floats(const Config& c, std::int64_t rows, int workers) {
     floats = std::max(std::min(rows, kAbsorbPanel) * (c.kv_lora_rank + std::max<std::int64_t>(c.qk_rope_head_dim, 3)) + 8,
                       2 * kQueryRows + nn::OnlineSoftmax::floats(kQueryRows) +
                           nn::FixedAttention::floats(kQueryRows, c.kv_lora_rank + c.qk_rope_head_dim));
-    // Expanded: W_UK, W_UV of a head; a page of latents.
-    floats = std::max(floats, (c.qk_nope_head_dim + c.v_head_dim + page) * c.kv_lora_rank);
+    if (rows >= kExpandRows) floats = std::max(floats, kSegment * c.kv_lora_rank);  // expanded: a segment of latents
   } else {
     // Queries, outputs, softmax state and scores, positions (64 bits), sinks.
     floats = queries * (c.head_dim + c.v_head_dim + 5) + 2 + nn::OnlineSoftmax::floats(queries);
@@ -121,7 +119,7 @@ std::size_t lay_out(Workspace& w, const Network& network, std::int64_t rows, std
   std::size_t linear = network.weights.linear_scratch_bytes(rows);
   if (c.attention == Attention::latent) {
     for (const LayerWeights& layer : network.weights.layers) {
-      linear = std::max(linear, layer.attention.heads.scratch_bytes(kQueryRows));
+      linear = std::max(linear, layer.attention.heads.scratch_bytes(kSegment));
     }
   }
   const std::int64_t local = local_floats(c, rows, workers);

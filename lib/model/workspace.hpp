@@ -89,5 +89,6 @@ inline constexpr std::int64_t kExpandRows = 192;
 inline constexpr std::int64_t kSegment = 128;
 // Rows whose queries are absorbed together.
 inline constexpr std::int64_t kAbsorbPanel = 32;
+static_assert(kAbsorbPanel <= kSegment, "heads take up to a segment of rows at once");
 
 }  // namespace fathom::model

@@ -11,6 +11,28 @@ std::size_t quantised_bytes(std::int64_t rows, std::int64_t cols) {
   return std::size_t(rows) * std::size_t(cols + cols / 32 * 4 + cols / 16 * 2) + 128;
 }
 
+kernels::WeightRows float_rows(const float* data, std::int64_t cols) {
+  kernels::WeightRows rows;
+  rows.data = reinterpret_cast<const std::uint8_t*>(data);
+  rows.row_bytes = cols * std::int64_t(sizeof(float));
+  rows.cols = cols;
+  return rows;
+}
+
+// Rows [first, first + rows) of w, turned: out [w.cols, rows], as F32. `some_rows` holds kTileRows decoded rows: what is written
+// then fills lines of the cache.
+void decode_transposed(const kernels::KernelTable& kernels, const WeightView& w, std::int64_t first, std::int64_t rows, float* some_rows,
+                       float* out) noexcept {
+  const auto decode = kernels.decode_row[int(w.format)];
+  for (std::int64_t n = 0; n < rows; n += kTileRows) {
+    const std::int64_t count = std::min(kTileRows, rows - n);
+    for (std::int64_t r = 0; r < count; ++r) decode(w.stored, first + n + r, 0, w.cols, some_rows + r * w.cols);
+    for (std::int64_t k = 0; k < w.cols; ++k) {
+      for (std::int64_t r = 0; r < count; ++r) out[k * rows + n + r] = some_rows[r * w.cols + k];
+    }
+  }
+}
+
 // y[i][n - first] = w[n] . x[i] on the stored format.
 void stored_product(const kernels::KernelTable& kernels, const WeightView& w, std::int64_t first, std::int64_t last,
                     const float* x, std::int64_t x_stride, std::int64_t rows, float* y, std::int64_t y_stride,
@@ -41,10 +63,7 @@ void stored_transposed_product(const kernels::KernelTable& kernels, const Weight
     return;
   }
   auto* tile = reinterpret_cast<float*>(scratch.data());
-  kernels::WeightRows decoded;
-  decoded.data = reinterpret_cast<const std::uint8_t*>(tile);
-  decoded.row_bytes = w.cols * std::int64_t(sizeof(float));
-  decoded.cols = w.cols;
+  const kernels::WeightRows decoded = float_rows(tile, w.cols);
   for (std::int64_t n = first; n < last; n += kTileRows) {
     const std::int64_t count = std::min(kTileRows, last - n);
     for (std::int64_t r = 0; r < count; ++r) kernels.decode_row[format](w.stored, n + r, 0, w.cols, tile + r * w.cols);
@@ -76,7 +95,8 @@ LatentHeads LatentHeads::split(const LatentShape& shape, const WeightView& k_b, 
 
 std::size_t LatentHeads::scratch_bytes(std::int64_t max_rows) const noexcept {
   const std::size_t tile = std::size_t(kTileRows * shape_.kv_lora_rank) * sizeof(float);
-  const std::size_t key_rows = std::size_t(kTileRows * shape_.nope_dim) * sizeof(float);  // of the split form, while they are turned
+  // of the split form: all keys' rows, turned, and some as decoded
+  const std::size_t key_rows = key_transposed_ ? std::size_t((kTileRows + shape_.kv_lora_rank) * shape_.nope_dim) * sizeof(float) : 0;
   return std::max({tile, key_rows, quantised_bytes(max_rows, shape_.kv_lora_rank), quantised_bytes(max_rows, shape_.nope_dim)});
 }
 
@@ -90,34 +110,19 @@ void LatentHeads::absorb_query(const kernels::KernelTable& kernels, std::int64_t
   }
 }
 
+void LatentHeads::expand_key(const kernels::KernelTable& kernels, std::int64_t head, const float* c, std::int64_t c_stride,
+                             std::int64_t rows, float* y, std::int64_t y_stride, std::span<std::byte> scratch) const noexcept {
+  const std::int64_t first = head * head_rows_key_, rank = shape_.kv_lora_rank, nope = shape_.nope_dim;
+  if (!key_transposed_) return stored_product(kernels, key_, first, first + nope, c, c_stride, rows, y, y_stride, scratch);
+  auto* w_uk = reinterpret_cast<float*>(scratch.data());
+  decode_transposed(kernels, key_, first, rank, w_uk + nope * rank, w_uk);
+  kernels.matmul_f32[kernels::kF32](float_rows(w_uk, rank), 0, nope, c, c_stride, rows, y, y_stride);
+}
+
 void LatentHeads::expand_value(const kernels::KernelTable& kernels, std::int64_t head, const float* u, std::int64_t u_stride,
                                std::int64_t rows, float* y, std::int64_t y_stride, std::span<std::byte> scratch) const noexcept {
   const std::int64_t first = head * head_rows_value_ + value_row_offset_;
   stored_product(kernels, value_, first, first + shape_.value_dim, u, u_stride, rows, y, y_stride, scratch);
-}
-
-void LatentHeads::decode(const kernels::KernelTable& kernels, std::int64_t head, float* w_uk, float* w_uv,
-                         std::span<std::byte> scratch) const noexcept {
-  const std::int64_t rank = shape_.kv_lora_rank;
-  const std::int64_t key_row = head * head_rows_key_;
-  const auto decode_key = kernels.decode_row[int(key_.format)];
-  if (key_transposed_) {
-    // Some rows at a time, so that what is written fills lines of the cache.
-    auto* rows = reinterpret_cast<float*>(scratch.data());
-    for (std::int64_t c = 0; c < rank; c += kTileRows) {
-      const std::int64_t count = std::min(kTileRows, rank - c);
-      for (std::int64_t r = 0; r < count; ++r) decode_key(key_.stored, key_row + c + r, 0, shape_.nope_dim, rows + r * shape_.nope_dim);
-      for (std::int64_t i = 0; i < shape_.nope_dim; ++i) {
-        for (std::int64_t r = 0; r < count; ++r) w_uk[i * rank + c + r] = rows[r * shape_.nope_dim + i];
-      }
-    }
-  } else {
-    for (std::int64_t i = 0; i < shape_.nope_dim; ++i) decode_key(key_.stored, key_row + i, 0, rank, w_uk + i * rank);
-  }
-  const std::int64_t value_row = head * head_rows_value_ + value_row_offset_;
-  for (std::int64_t i = 0; i < shape_.value_dim; ++i) {
-    kernels.decode_row[int(value_.format)](value_.stored, value_row + i, 0, rank, w_uv + i * rank);
-  }
 }
 
 }  // namespace fathom::nn

@@ -37,12 +37,12 @@ class LatentHeads {
   // y[i] = W_UK,h^T q[i]: q [rows, nope] -> y [rows, kv_lora_rank].
   void absorb_query(const kernels::KernelTable& kernels, std::int64_t head, const float* q, std::int64_t q_stride,
                     std::int64_t rows, float* y, std::int64_t y_stride, std::span<std::byte> scratch) const noexcept;
+  // y[i] = W_UK,h c[i]: latents c [rows, kv_lora_rank] -> y [rows, nope].
+  void expand_key(const kernels::KernelTable& kernels, std::int64_t head, const float* c, std::int64_t c_stride, std::int64_t rows,
+                  float* y, std::int64_t y_stride, std::span<std::byte> scratch) const noexcept;
   // y[i] = W_UV,h u[i]: u [rows, kv_lora_rank] -> y [rows, value].
   void expand_value(const kernels::KernelTable& kernels, std::int64_t head, const float* u, std::int64_t u_stride,
                     std::int64_t rows, float* y, std::int64_t y_stride, std::span<std::byte> scratch) const noexcept;
-  // W_UK,h and W_UV,h as F32: [nope, kv_lora_rank] and [value, kv_lora_rank].
-  void decode(const kernels::KernelTable& kernels, std::int64_t head, float* w_uk, float* w_uv,
-              std::span<std::byte> scratch) const noexcept;
 
  private:
   LatentShape shape_;

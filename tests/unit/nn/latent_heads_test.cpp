@@ -142,6 +142,36 @@ TEST_CASE("expanding a value multiplies the attended latent by the value project
   });
 }
 
+TEST_CASE("expanding a key multiplies a latent by the key projection of its head") {
+  for_every_case([](const kernels::KernelTable& table, const Heads& h, bool quantised, Rng& rng) {
+    const LatentShape& s = h.shape;
+    for (const std::int64_t rows : {1, 7}) {
+      const Exact<float> latents = test::random_floats(std::size_t(rows * s.kv_lora_rank), rng);
+      const Exact<std::byte> scratch(h.heads.scratch_bytes(rows));
+      for (std::int64_t head = 0; head < s.heads; ++head) {
+        Exact<float> y(std::size_t(rows * s.nope_dim));
+        h.heads.expand_key(table, head, latents.get(), s.kv_lora_rank, rows, y.get(), s.nope_dim, {scratch.get(), scratch.size});
+        bool close = true;
+        for (std::int64_t r = 0; r < rows; ++r) {
+          const float* x = latents.get() + r * s.kv_lora_rank;
+          for (std::int64_t i = 0; i < s.nope_dim; ++i) {
+            double expected = 0.0, magnitude = 0.0, weights = 0.0;
+            for (std::int64_t c = 0; c < s.kv_lora_rank; ++c) {
+              expected += h.w_uk(head, i, c) * double(x[c]);
+              magnitude += std::fabs(h.w_uk(head, i, c) * double(x[c]));
+              weights += std::fabs(h.w_uk(head, i, c));
+            }
+            // a decoded weight has two roundings more, and offsets may be larger than what is left
+            const double off = std::fabs(double(y[std::size_t(r * s.nope_dim + i)]) - expected);
+            close &= off <= allowed(2 * magnitude, weights, largest_of(x, s.kv_lora_rank), s.kv_lora_rank, quantised && !h.is_split);
+          }
+        }
+        CHECK(close);
+      }
+    }
+  });
+}
+
 // (W_UK^T q) . c = q . (W_UK c): what makes attention on latents the same as attention on keys.
 TEST_CASE("a score on the latent is the score on the expanded key") {
   for_every_case([](const kernels::KernelTable& table, const Heads& h, bool quantised, Rng& rng) {
@@ -169,42 +199,4 @@ TEST_CASE("a score on the latent is the score on the expanded key") {
             allowed(magnitude, weights, largest_of(q.get(), s.nope_dim), s.nope_dim, quantised && h.is_split));
     }
   });
-}
-
-TEST_CASE("decoding gives both projections of a head in F32, keys as rows of latents") {
-  for_every_case([](const kernels::KernelTable& table, const Heads& h, bool, Rng&) {
-    const LatentShape& s = h.shape;
-    const Exact<std::byte> scratch(h.heads.scratch_bytes(1));
-    for (std::int64_t head = 0; head < s.heads; ++head) {
-      Exact<float> w_uk(std::size_t(s.nope_dim * s.kv_lora_rank)), w_uv(std::size_t(s.value_dim * s.kv_lora_rank));
-      h.heads.decode(table, head, w_uk.get(), w_uv.get(), {scratch.get(), scratch.size});
-      // A code times its factor, plus an offset: two roundings at most where a table contracts them differently.
-      const auto same = [](float found, double expected, double offset) {
-        return std::fabs(double(found) - expected) <= 4 * 0x1p-24 * (std::fabs(expected) + 2 * std::fabs(offset));
-      };
-      bool keys = true, values = true;
-      for (std::int64_t c = 0; c < s.kv_lora_rank; ++c) {
-        for (std::int64_t i = 0; i < s.nope_dim; ++i) {
-          const float offset = h.is_split ? h.first.offset(head * s.kv_lora_rank + c, i)
-                                          : h.first.offset(head * (s.nope_dim + s.value_dim) + i, c);
-          keys &= same(w_uk[std::size_t(i * s.kv_lora_rank + c)], h.w_uk(head, i, c), offset);
-        }
-        for (std::int64_t i = 0; i < s.value_dim; ++i) {
-          const float offset = h.is_split ? h.second.offset(head * s.value_dim + i, c)
-                                          : h.first.offset(head * (s.nope_dim + s.value_dim) + s.nope_dim + i, c);
-          values &= same(w_uv[std::size_t(i * s.kv_lora_rank + c)], h.w_uv(head, i, c), offset);
-        }
-      }
-      CHECK(keys);
-      CHECK(values);
-    }
-  });
-}
-
-TEST_CASE("one row's scratch is enough to decode a head whose key rows are long") {
-  Rng rng(9);
-  const LatentShape shape{1, 8, 2048, 16, 8};
-  const Heads h(shape, StorageFormat::f32, true, rng);
-  const Exact<std::byte> scratch(h.heads.scratch_bytes(1));
-  CHECK(scratch.size >= 2048 * sizeof(float));
 }
