@@ -12,7 +12,7 @@
 namespace fathom::model::stages {
 namespace {
 
-// Where one expert's down projection writes: y, the slots it multiplies, and columns [first_col, last_col).
+// y = the tile's columns of one expert's down projection, for `count` slots from `first` on.
 void multiply_down(Pass& pass, const nn::Linear& down, std::int64_t first, std::int64_t count, const Matrix<float>& y, const ColumnTile& tile,
                    Worker& worker) {
   const Activations hidden{pass.ws.slot_gate, pass.ws.slot_q8.rows(pass.config().moe_intermediate_size)};
