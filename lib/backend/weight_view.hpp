@@ -18,4 +18,13 @@ struct WeightView {
   std::int64_t bytes() const noexcept { return rows * stored.row_bytes; }
 };
 
+// F32 rows of `cols` values, one after another.
+inline kernels::WeightRows float_rows(const float* data, std::int64_t cols) noexcept {
+  kernels::WeightRows rows;
+  rows.data = reinterpret_cast<const std::uint8_t*>(data);
+  rows.row_bytes = cols * std::int64_t(sizeof(float));
+  rows.cols = cols;
+  return rows;
+}
+
 }  // namespace fathom

@@ -44,25 +44,16 @@ std::int64_t group_at(const nn::ExpertGroups& groups, std::int64_t slot) {
   return std::upper_bound(groups.first + 1, groups.first + groups.count, slot) - (groups.first + 1);
 }
 
-// body(active expert, its slots in the range) in ascending order.
-template <typename Body>
-void for_groups(const nn::ExpertGroups& groups, const nn::SlotRange& range, Body body) {
-  for (std::int64_t a = group_at(groups, range.first), slot = range.first; slot < range.last; ++a) {
-    const nn::SlotRange part{slot, std::min<std::int64_t>(range.last, groups.first[a + 1])};
-    body(a, part);
-    slot = part.last;
-  }
-}
-
 std::int64_t down_tiles(const Pass& pass, int layer) {
   const nn::Linear* matrix[] = {&pass.layer(layer).experts.store.expert(0).down};
   return count_column_tiles(matrix, pass.worker_count());
 }
 
 std::int64_t multiply_experts_down_units(const Pass& pass, int layer) {
-  std::int64_t experts = 0;
-  for_groups(pass.ws.groups, slots_of_round(pass, pass.round), [&](std::int64_t, const nn::SlotRange&) { ++experts; });
-  return experts * down_tiles(pass, layer);
+  const nn::ExpertGroups& groups = pass.ws.groups;
+  const nn::SlotRange round = slots_of_round(pass, pass.round);
+  if (round.first == round.last) return 0;
+  return (group_at(groups, round.last - 1) - group_at(groups, round.first) + 1) * down_tiles(pass, layer);
 }
 
 Matrix<float> round_outputs(const Pass& pass, const nn::SlotRange& round) {

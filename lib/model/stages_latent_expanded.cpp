@@ -36,14 +36,6 @@ bool another_round(const Pass& pass) {
   return segment.span && !segment.last;
 }
 
-kernels::WeightRows float_rows(const float* data, std::int64_t cols) {
-  kernels::WeightRows rows;
-  rows.data = reinterpret_cast<const std::uint8_t*>(data);
-  rows.cols = cols;
-  rows.row_bytes = cols * std::int64_t(sizeof(float));
-  return rows;
-}
-
 // Keys [kSegment, head_dim] and values [kSegment, v_head_dim] of a head.
 float* keys_of(const Pass& pass, std::int64_t head) { return pass.ws.expanded_keys + head * kSegment * pass.config().head_dim; }
 float* values_of(const Pass& pass, std::int64_t head) { return pass.ws.expanded_values + head * kSegment * pass.config().v_head_dim; }

@@ -11,14 +11,6 @@ std::size_t quantised_bytes(std::int64_t rows, std::int64_t cols) {
   return std::size_t(rows) * std::size_t(cols + cols / 32 * 4 + cols / 16 * 2) + 128;
 }
 
-kernels::WeightRows float_rows(const float* data, std::int64_t cols) {
-  kernels::WeightRows rows;
-  rows.data = reinterpret_cast<const std::uint8_t*>(data);
-  rows.row_bytes = cols * std::int64_t(sizeof(float));
-  rows.cols = cols;
-  return rows;
-}
-
 // Rows [first, first + rows) of w, turned: out [w.cols, rows], as F32. `some_rows` holds kTileRows decoded rows: what is written
 // then fills lines of the cache.
 void decode_transposed(const kernels::KernelTable& kernels, const WeightView& w, std::int64_t first, std::int64_t rows, float* some_rows,
