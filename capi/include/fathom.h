@@ -153,11 +153,12 @@ typedef struct fathom_log_sink {
 typedef struct fathom_runtime fathom_runtime;
 
 /* The hooks are copied; what their `user` points to must outlive the runtime and all that was made from it. NULL: the process heap;
- * a pool of `threads` whose workers sleep when there is nothing to do; the operating system's files; silence. */
+ * a pool of `threads` whose workers sleep when there is nothing to do; the operating system's files; silence. On processors with AMX,
+ * Linux is asked to let the process use its registers, once and for good; `isa_limit` "avx512_bf16" leaves that. */
 typedef struct fathom_runtime_options {
   uint32_t struct_size;
   int32_t threads;       /* of the pool, the calling one included; 0: one for each core the process may use */
-  const char* isa_limit; /* "scalar", "avx2", "avx512", "avx512_vnni" or "avx512_bf16"; empty: the best this CPU has */
+  const char* isa_limit; /* "scalar", "avx2", "avx512", "avx512_vnni", "avx512_bf16" or "amx_int8"; empty: the best this CPU has */
   size_t isa_limit_size;
   const fathom_allocator* allocator;
   const fathom_task_system* tasks;

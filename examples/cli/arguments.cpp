@@ -18,7 +18,7 @@ void ModelArguments::add_to(CLI::App& app, Threads asked) {
         ->capture_default_str();
   }
   app.add_option("--isa", isa, "Instruction set to use at most")
-      ->check(CLI::IsMember({"scalar", "avx2", "avx512", "avx512_vnni", "avx512_bf16"}));
+      ->check(CLI::IsMember({"scalar", "avx2", "avx512", "avx512_vnni", "avx512_bf16", "amx_int8"}));
   app.add_option("--cache", cache, "Number format of the key-value cache")
       ->check(CLI::IsMember({"auto", "f32", "f16", "bf16"}))
       ->capture_default_str();

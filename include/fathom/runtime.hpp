@@ -12,7 +12,9 @@ namespace fathom {
 struct RuntimeOptions {
   Host host;
   int threads = 0;        // of the runtime's own pool; 0: one for each core the process may use. Ignored with Host::tasks.
-  std::string isa_limit;  // "scalar", "avx2", "avx512", "avx512_vnni", "avx512_bf16"; empty: the best this CPU has
+  // "scalar", "avx2", "avx512", "avx512_vnni", "avx512_bf16", "amx_int8"; empty: the best this CPU has. Where that is AMX, Linux is asked
+  // to let the process use its registers, once and for good.
+  std::string isa_limit;
   // Results then do not depend on how a prompt is cut into chunks either: every product takes the same kernels whatever
   // its row count. (Independence of the number of threads holds always.) Long prompts of unquantised models get slower.
   bool invariant = false;

@@ -2,29 +2,25 @@
 #include <stdint.h>
 
 #include "kernels/kernel_table.hpp"
+#include "kernels/q8_formats.hpp"
 
 namespace fathom::kernels {
 
-template <typename Pointer>
-struct Pointee;
-template <typename T>
-struct Pointee<T*> {
-  using type = T;
-};
-
 // Defined in interleave.cpp.
-Pointee<InterleaveRows>::type interleave_q4_0, interleave_q4_1, interleave_q5_0, interleave_q5_1, interleave_q8_0, interleave_q2_k,
-    interleave_q3_k, interleave_q4_k, interleave_q5_k, interleave_q6_k, interleave_iq4_nl, interleave_iq4_xs;
-Pointee<TakeRow>::type take_row_q4_0, take_row_q4_1, take_row_q5_0, take_row_q5_1, take_row_q8_0, take_row_q2_k, take_row_q3_k,
-    take_row_q4_k, take_row_q5_k, take_row_q6_k, take_row_iq4_nl, take_row_iq4_xs;
+#define FATHOM_DECLARE(format, Name)                   \
+  Pointee<InterleaveRows>::type interleave_##format; \
+  Pointee<TakeRow>::type take_row_##format;
+FATHOM_INTERLEAVED_FORMATS(FATHOM_DECLARE)
+#undef FATHOM_DECLARE
 
 // Defined in avx2_matmul_f32.cpp, avx2_matmul_q8.cpp, avx2_fixed_point.cpp and avx2_vector.cpp.
 namespace avx2 {
 
 Pointee<MatmulF32>::type matmul_f32_f32, matmul_f32_f16, matmul_f32_bf16, matmul_f32_f8_e4m3, matmul_f32_f4_e2m1,
     matmul_f32_mxfp4;
-Pointee<MatmulQ8>::type matmul_q8_q4_0, matmul_q8_q4_1, matmul_q8_q5_0, matmul_q8_q5_1, matmul_q8_q8_0, matmul_q8_q2_k,
-    matmul_q8_q3_k, matmul_q8_q4_k, matmul_q8_q5_k, matmul_q8_q6_k, matmul_q8_iq4_nl, matmul_q8_iq4_xs, matmul_q8_mxfp4;
+#define FATHOM_DECLARE(format, Name) Pointee<MatmulQ8>::type matmul_q8_##format;
+FATHOM_BLOCK_FORMATS(FATHOM_DECLARE)
+#undef FATHOM_DECLARE
 Pointee<AccumulateRows>::type accumulate_f32, accumulate_f16, accumulate_bf16;
 Pointee<DecodeRow>::type decode_f32, decode_f16, decode_bf16, decode_f8_e4m3, decode_f4_e2m1, decode_q4_0, decode_q4_1,
     decode_q5_0, decode_q5_1, decode_q8_0, decode_q2_k, decode_q3_k, decode_q4_k, decode_q5_k, decode_q6_k, decode_iq4_nl,
@@ -64,43 +60,12 @@ constexpr KernelTable make_table() {
   table.matmul_f32[kF8E4M3] = avx2::matmul_f32_f8_e4m3;
   table.matmul_f32[kF4E2M1] = avx2::matmul_f32_f4_e2m1;
   table.matmul_f32[kMXFP4] = avx2::matmul_f32_mxfp4;
-  table.matmul_q8[kQ4_0] = avx2::matmul_q8_q4_0;
-  table.matmul_q8[kQ4_1] = avx2::matmul_q8_q4_1;
-  table.matmul_q8[kQ5_0] = avx2::matmul_q8_q5_0;
-  table.matmul_q8[kQ5_1] = avx2::matmul_q8_q5_1;
-  table.matmul_q8[kQ8_0] = avx2::matmul_q8_q8_0;
-  table.matmul_q8[kQ2_K] = avx2::matmul_q8_q2_k;
-  table.matmul_q8[kQ3_K] = avx2::matmul_q8_q3_k;
-  table.matmul_q8[kQ4_K] = avx2::matmul_q8_q4_k;
-  table.matmul_q8[kQ5_K] = avx2::matmul_q8_q5_k;
-  table.matmul_q8[kQ6_K] = avx2::matmul_q8_q6_k;
-  table.matmul_q8[kIQ4_NL] = avx2::matmul_q8_iq4_nl;
-  table.matmul_q8[kIQ4_XS] = avx2::matmul_q8_iq4_xs;
-  table.matmul_q8[kMXFP4] = avx2::matmul_q8_mxfp4;
-  table.interleave_rows[kQ4_0] = interleave_q4_0;
-  table.take_row[kQ4_0] = take_row_q4_0;
-  table.interleave_rows[kQ4_1] = interleave_q4_1;
-  table.take_row[kQ4_1] = take_row_q4_1;
-  table.interleave_rows[kQ5_0] = interleave_q5_0;
-  table.take_row[kQ5_0] = take_row_q5_0;
-  table.interleave_rows[kQ5_1] = interleave_q5_1;
-  table.take_row[kQ5_1] = take_row_q5_1;
-  table.interleave_rows[kQ8_0] = interleave_q8_0;
-  table.take_row[kQ8_0] = take_row_q8_0;
-  table.interleave_rows[kQ2_K] = interleave_q2_k;
-  table.take_row[kQ2_K] = take_row_q2_k;
-  table.interleave_rows[kQ3_K] = interleave_q3_k;
-  table.take_row[kQ3_K] = take_row_q3_k;
-  table.interleave_rows[kQ4_K] = interleave_q4_k;
-  table.take_row[kQ4_K] = take_row_q4_k;
-  table.interleave_rows[kQ5_K] = interleave_q5_k;
-  table.take_row[kQ5_K] = take_row_q5_k;
-  table.interleave_rows[kQ6_K] = interleave_q6_k;
-  table.take_row[kQ6_K] = take_row_q6_k;
-  table.interleave_rows[kIQ4_NL] = interleave_iq4_nl;
-  table.take_row[kIQ4_NL] = take_row_iq4_nl;
-  table.interleave_rows[kIQ4_XS] = interleave_iq4_xs;
-  table.take_row[kIQ4_XS] = take_row_iq4_xs;
+#define FATHOM_ENTER(format, Name) table.matmul_q8[k##Name] = avx2::matmul_q8_##format;
+  FATHOM_BLOCK_FORMATS(FATHOM_ENTER)
+#undef FATHOM_ENTER
+#define FATHOM_ENTER(format, Name) table.interleave_rows[k##Name] = interleave_##format, table.take_row[k##Name] = take_row_##format;
+  FATHOM_INTERLEAVED_FORMATS(FATHOM_ENTER)
+#undef FATHOM_ENTER
   table.accumulate_rows[kF32] = avx2::accumulate_f32;
   table.accumulate_rows[kF16] = avx2::accumulate_f16;
   table.accumulate_rows[kBF16] = avx2::accumulate_bf16;

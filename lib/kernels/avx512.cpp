@@ -2,15 +2,16 @@
 #include <stdint.h>
 
 #include "kernels/kernel_table.hpp"
+#include "kernels/q8_formats.hpp"
 
 namespace fathom::kernels {
 
-template <typename Pointer>
-struct Pointee;
-template <typename T>
-struct Pointee<T*> {
-  using type = T;
-};
+// Defined in interleave.cpp.
+#define FATHOM_DECLARE(format, Name)                   \
+  Pointee<InterleaveRows>::type interleave_##format; \
+  Pointee<TakeRow>::type take_row_##format;
+FATHOM_INTERLEAVED_FORMATS(FATHOM_DECLARE)
+#undef FATHOM_DECLARE
 
 // Decoding single rows is no bottleneck, so AVX-512 tables have AVX2's functions for it.
 namespace avx2 {
@@ -19,13 +20,14 @@ Pointee<DecodeRow>::type decode_f32, decode_f16, decode_bf16, decode_f8_e4m3, de
     decode_iq4_xs, decode_mxfp4;
 }  // namespace avx2
 
-// Defined in avx512_matmul_f32.cpp, avx512_matmul_q8.cpp and avx512_vector.cpp.
+// Defined in avx512_matmul_f32.cpp, matmul_q8.cpp and avx512_vector.cpp.
 namespace avx512 {
 
 Pointee<MatmulF32>::type matmul_f32_f32, matmul_f32_f16, matmul_f32_bf16, matmul_f32_f8_e4m3, matmul_f32_f4_e2m1,
     matmul_f32_mxfp4;
-Pointee<MatmulQ8>::type matmul_q8_q4_0, matmul_q8_q4_1, matmul_q8_q5_0, matmul_q8_q5_1, matmul_q8_q8_0, matmul_q8_q2_k,
-    matmul_q8_q3_k, matmul_q8_q4_k, matmul_q8_q5_k, matmul_q8_q6_k, matmul_q8_iq4_nl, matmul_q8_iq4_xs, matmul_q8_mxfp4;
+#define FATHOM_DECLARE(format, Name) Pointee<MatmulQ8>::type matmul_q8_##format;
+FATHOM_BLOCK_FORMATS(FATHOM_DECLARE)
+#undef FATHOM_DECLARE
 Pointee<AccumulateRows>::type accumulate_f32, accumulate_f16, accumulate_bf16;
 
 void quantise_row(const float* x, int64_t n, int8_t* values, float* scales, int16_t* sums);
@@ -56,19 +58,12 @@ constexpr KernelTable make_table() {
   table.matmul_f32[kF8E4M3] = avx512::matmul_f32_f8_e4m3;
   table.matmul_f32[kF4E2M1] = avx512::matmul_f32_f4_e2m1;
   table.matmul_f32[kMXFP4] = avx512::matmul_f32_mxfp4;
-  table.matmul_q8[kQ4_0] = avx512::matmul_q8_q4_0;
-  table.matmul_q8[kQ4_1] = avx512::matmul_q8_q4_1;
-  table.matmul_q8[kQ5_0] = avx512::matmul_q8_q5_0;
-  table.matmul_q8[kQ5_1] = avx512::matmul_q8_q5_1;
-  table.matmul_q8[kQ8_0] = avx512::matmul_q8_q8_0;
-  table.matmul_q8[kQ2_K] = avx512::matmul_q8_q2_k;
-  table.matmul_q8[kQ3_K] = avx512::matmul_q8_q3_k;
-  table.matmul_q8[kQ4_K] = avx512::matmul_q8_q4_k;
-  table.matmul_q8[kQ5_K] = avx512::matmul_q8_q5_k;
-  table.matmul_q8[kQ6_K] = avx512::matmul_q8_q6_k;
-  table.matmul_q8[kIQ4_NL] = avx512::matmul_q8_iq4_nl;
-  table.matmul_q8[kIQ4_XS] = avx512::matmul_q8_iq4_xs;
-  table.matmul_q8[kMXFP4] = avx512::matmul_q8_mxfp4;
+#define FATHOM_ENTER(format, Name) table.matmul_q8[k##Name] = avx512::matmul_q8_##format;
+  FATHOM_BLOCK_FORMATS(FATHOM_ENTER)
+#undef FATHOM_ENTER
+#define FATHOM_ENTER(format, Name) table.interleave_rows[k##Name] = interleave_##format, table.take_row[k##Name] = take_row_##format;
+  FATHOM_INTERLEAVED_FORMATS(FATHOM_ENTER)
+#undef FATHOM_ENTER
   table.accumulate_rows[kF32] = avx512::accumulate_f32;
   table.accumulate_rows[kF16] = avx512::accumulate_f16;
   table.accumulate_rows[kBF16] = avx512::accumulate_bf16;

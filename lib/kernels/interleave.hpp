@@ -9,35 +9,16 @@
 #include <stdint.h>
 
 #include "kernels/kernel_table.hpp"
+#include "kernels/q8_formats.hpp"
 
 namespace fathom::kernels {
 
-// Functions for KernelTable::interleave_rows. MXFP4 has no such form: its blocks are of odd size.
-void interleave_q4_0(const WeightRows& w, int64_t first_row, int64_t last_row, uint8_t* out);
-void interleave_q4_1(const WeightRows& w, int64_t first_row, int64_t last_row, uint8_t* out);
-void interleave_q5_0(const WeightRows& w, int64_t first_row, int64_t last_row, uint8_t* out);
-void interleave_q5_1(const WeightRows& w, int64_t first_row, int64_t last_row, uint8_t* out);
-void interleave_q8_0(const WeightRows& w, int64_t first_row, int64_t last_row, uint8_t* out);
-void interleave_q2_k(const WeightRows& w, int64_t first_row, int64_t last_row, uint8_t* out);
-void interleave_q3_k(const WeightRows& w, int64_t first_row, int64_t last_row, uint8_t* out);
-void interleave_q4_k(const WeightRows& w, int64_t first_row, int64_t last_row, uint8_t* out);
-void interleave_q5_k(const WeightRows& w, int64_t first_row, int64_t last_row, uint8_t* out);
-void interleave_q6_k(const WeightRows& w, int64_t first_row, int64_t last_row, uint8_t* out);
-void interleave_iq4_nl(const WeightRows& w, int64_t first_row, int64_t last_row, uint8_t* out);
-void interleave_iq4_xs(const WeightRows& w, int64_t first_row, int64_t last_row, uint8_t* out);
-
-// Functions for KernelTable::take_row, the other way for one row.
-void take_row_q4_0(const WeightRows& w, int64_t row, uint8_t* out);
-void take_row_q4_1(const WeightRows& w, int64_t row, uint8_t* out);
-void take_row_q5_0(const WeightRows& w, int64_t row, uint8_t* out);
-void take_row_q5_1(const WeightRows& w, int64_t row, uint8_t* out);
-void take_row_q8_0(const WeightRows& w, int64_t row, uint8_t* out);
-void take_row_q2_k(const WeightRows& w, int64_t row, uint8_t* out);
-void take_row_q3_k(const WeightRows& w, int64_t row, uint8_t* out);
-void take_row_q4_k(const WeightRows& w, int64_t row, uint8_t* out);
-void take_row_q5_k(const WeightRows& w, int64_t row, uint8_t* out);
-void take_row_q6_k(const WeightRows& w, int64_t row, uint8_t* out);
-void take_row_iq4_nl(const WeightRows& w, int64_t row, uint8_t* out);
-void take_row_iq4_xs(const WeightRows& w, int64_t row, uint8_t* out);
+// Functions for KernelTable::interleave_rows, and for KernelTable::take_row, the other way for one row. MXFP4 has no such form: its
+// blocks are of odd size.
+#define FATHOM_DECLARE(format, Name)                                                                  \
+  void interleave_##format(const WeightRows& w, int64_t first_row, int64_t last_row, uint8_t* out); \
+  void take_row_##format(const WeightRows& w, int64_t row, uint8_t* out);
+FATHOM_INTERLEAVED_FORMATS(FATHOM_DECLARE)
+#undef FATHOM_DECLARE
 
 }  // namespace fathom::kernels

@@ -148,11 +148,20 @@ struct KernelTable {
   void (*rope_half)(float* x, const float* cos, const float* sin, int64_t n_pairs);
 };
 
+// void(...) from void (*)(...), to declare what a table is made of.
+template <typename Pointer>
+struct Pointee;
+template <typename T>
+struct Pointee<T*> {
+  using type = T;
+};
+
 // One function a file. Null when the build has no such file; the caller checks the CPU before using the table.
 const KernelTable* scalar_table();
 const KernelTable* avx2_table();         // AVX2 + FMA + F16C
 const KernelTable* avx512_table();       // AVX-512 F, BW, DQ, VL
 const KernelTable* avx512_vnni_table();  // + VNNI
 const KernelTable* avx512_bf16_table();  // + BF16 (and VNNI)
+const KernelTable* amx_int8_table();     // + AMX's tiles of bytes, which the process must have been let use
 
 }  // namespace fathom::kernels

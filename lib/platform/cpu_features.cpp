@@ -3,19 +3,24 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iterator>
 
 #include "base/error.hpp"
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #endif
 
 namespace fathom {
 namespace {
 
 // In the order of Isa.
-constexpr std::string_view kNames[] = {"scalar", "avx2", "avx512", "avx512_vnni", "avx512_bf16"};
+constexpr std::string_view kNames[] = {"scalar", "avx2", "avx512", "avx512_vnni", "avx512_bf16", "amx_int8"};
 
 #if defined(__x86_64__)
 
@@ -57,16 +62,31 @@ Isa detect_x86() noexcept {
   const bool vnni = bit(extended.ecx, 11);
   if (!vnni) return Isa::avx512;
   const bool bf16 = extended.eax >= 1 && bit(cpuid(7, 1).eax, 5);
-  return bf16 ? Isa::avx512_bf16 : Isa::avx512_vnni;
+  if (!bf16) return Isa::avx512_vnni;
+
+  constexpr unsigned kTileStates = 0x60000;
+  const bool tile = bit(extended.edx, 24), int8 = bit(extended.edx, 25);
+  return (states & kTileStates) == kTileStates && tile && int8 ? Isa::amx_int8 : Isa::avx512_bf16;
+}
+
+// Tile registers make a thread's saved state larger, so Linux lets a process use them only when it asks (its arch/x86/xstate.rst).
+bool may_use_tiles() noexcept {
+#if defined(__linux__)
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
 }
 
 #endif
 
 }  // namespace
 
-Isa detect_isa() noexcept {
+Isa detect_isa([[maybe_unused]] Isa limit) noexcept {
 #if defined(__x86_64__)
-  return detect_x86();
+  const Isa best = std::min(limit, detect_x86());
+  return best == Isa::amx_int8 && !may_use_tiles() ? Isa::avx512_bf16 : best;
 #else
   return Isa::scalar;
 #endif

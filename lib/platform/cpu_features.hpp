@@ -6,10 +6,12 @@
 namespace fathom {
 
 // In ascending order; a higher one includes the lower ones.
-enum class Isa { scalar, avx2, avx512, avx512_vnni, avx512_bf16 };
+enum class Isa { scalar, avx2, avx512, avx512_vnni, avx512_bf16, amx_int8 };
 
-Isa detect_isa() noexcept;                        // the best this CPU and operating system support
-std::string_view isa_name(Isa isa) noexcept;      // "scalar", "avx2", "avx512", "avx512_vnni", "avx512_bf16"
+// The best that this CPU and operating system support, up to `limit`. Where that is AMX, the system is asked to let this process use its
+// registers, for good; a system that will not makes it one less.
+Isa detect_isa(Isa limit = Isa::amx_int8) noexcept;
+std::string_view isa_name(Isa isa) noexcept;  // "scalar", "avx2", "avx512", "avx512_vnni", "avx512_bf16", "amx_int8"
 // Throws Error{invalid_argument} listing the names.
 Isa parse_isa(std::string_view name);
 

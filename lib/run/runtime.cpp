@@ -28,8 +28,7 @@ Runtime::Runtime(const RuntimeOptions& options) : impl_(std::make_shared<Impl>()
   impl_->allocator = options.host.allocator ? options.host.allocator : &heap_allocator();
   impl_->files = options.host.files ? options.host.files : &os_file_system();
   impl_->log = options.host.log;
-  impl_->isa = detect_isa();
-  if (!options.isa_limit.empty()) impl_->isa = std::min(impl_->isa, parse_isa(options.isa_limit));
+  impl_->isa = options.isa_limit.empty() ? detect_isa() : detect_isa(parse_isa(options.isa_limit));
   if (options.host.tasks) {
     impl_->tasks = options.host.tasks;
     if (impl_->tasks->concurrency() < 1) {

@@ -111,7 +111,7 @@ TEST_CASE("with the invariant option the bits do not depend on how the prompt is
 }
 
 TEST_CASE("every instruction set this machine has gives the reference's numbers") {
-  for (const std::string_view isa : {"scalar", "avx2", "avx512", "avx512_vnni", "avx512_bf16"}) {
+  for (const std::string_view isa : {"scalar", "avx2", "avx512", "avx512_vnni", "avx512_bf16", "amx_int8"}) {
     const Runtime runtime = make_runtime(2, isa);
     if (runtime.isa() != isa) {
       MESSAGE("not on this machine: " << std::string(isa));

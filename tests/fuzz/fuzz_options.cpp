@@ -247,7 +247,7 @@ void create_runtime(Bytes& in) {
   const Hooks<fathom_file_system> files(in, f, f.reserved != 0 || !f.open || !f.close);
   fathom_log_sink l = {0, in.reserved(), nullptr, in.one_in(16) ? nullptr : write_log};
   const Hooks<fathom_log_sink> log(in, l, l.reserved != 0 || !l.write);
-  constexpr std::string_view kIsas[] = {"", "scalar", "avx2", "avx512_bf16", "AVX2"};
+  constexpr std::string_view kIsas[] = {"", "scalar", "avx2", "avx512_bf16", "amx_int8", "AVX2"};
   const std::string isa = in.one_in(4) ? in.text(12) : std::string(kIsas[in.take<std::uint8_t>() % std::size(kIsas)]);
   fathom_runtime_options o = {};
   o.threads = in.number<std::int32_t>();

@@ -25,8 +25,8 @@ LAYERS = {
 
 # Instruction-set files share no inline function with anybody: this, intrinsics and <stdint.h> are all they see, and headers
 # of their own that hold nothing but such code.
-ISA_FILE = re.compile(r"(avx|amx|neon|sve)")
-ISA_MAY = re.compile(r"^(kernels/kernel_table\.hpp|kernels/(avx|amx|neon|sve)\w*\.hpp|\w*intrin\.h|arm_neon\.h|stdint\.h)$")
+ISA_FILE = re.compile(r"(avx|amx|neon|sve|q8)")
+ISA_MAY = re.compile(r"^(kernels/kernel_table\.hpp|kernels/(avx|amx|neon|sve|q8)\w*\.hpp|\w*intrin\.h|arm_neon\.h|stdint\.h)$")
 
 # Outside things, where their headers may appear, and in how many files at most.
 OUTSIDE = [
@@ -118,6 +118,8 @@ PLANTED = [
     ("lib/io/b.cpp", "<fathom/error.hpp>", "with quotes"),
     ("lib/kernels/avx2.cpp", "<algorithm>", "instruction-set file"),
     ("lib/kernels/avx512_more.cpp", "<immintrin.h>", None),
+    ("lib/kernels/matmul_q8.cpp", "<algorithm>", "instruction-set file"),
+    ("lib/kernels/q8_more.hpp", '"kernels/q8_tile.hpp"', None),
     ("lib/kernels/select.cpp", '"fathom/runtime.hpp"', "public API"),
     ("lib/nn/c.cpp", "<Eigen/Core>", "no place for Eigen"),
     ("lib/backend/eigen_gemm.cpp", "<Eigen/Core>", None),

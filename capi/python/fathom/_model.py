@@ -12,7 +12,7 @@ from ._session import Session, make_session
 
 
 class Runtime(Handle):
-    """Threads, instruction set, log. `threads` 0: one for each core; `isa_limit`: "scalar" ... "avx512_bf16"; `invariant`: bits
+    """Threads, instruction set, log. `threads` 0: one for each core; `isa_limit`: "scalar" ... "amx_int8"; `invariant`: bits
     do not depend on chunks and batch mates; `log(level, message)` is called from any thread."""
 
     _release = "fathom_runtime_release"

@@ -118,13 +118,16 @@ TEST_CASE("a row taken out of interleaved ones is the row as stored") {
   });
 }
 
-TEST_CASE("the AVX2 table interleaves every block format that its products read in 8 bits, MXFP4 apart") {
-  if (!avx2_table()) return;
-  for (int format = 0; format < kFormats; ++format) {
-    CAPTURE(format);
-    const bool blocked = avx2_table()->matmul_q8[format] && StorageFormat(format) != mxfp4;
-    CHECK((avx2_table()->interleave_rows[format] != nullptr) == blocked);
-    CHECK((avx2_table()->take_row[format] != nullptr) == blocked);
+TEST_CASE("vector tables interleave every block format that their products read in 8 bits, MXFP4 apart") {
+  for (const KernelTable* table : {avx2_table(), avx512_table(), avx512_vnni_table(), avx512_bf16_table(), amx_int8_table()}) {
+    if (!table) continue;
+    CAPTURE(std::string(table->name));
+    for (int format = 0; format < kFormats; ++format) {
+      CAPTURE(format);
+      const bool blocked = table->matmul_q8[format] && StorageFormat(format) != mxfp4;
+      CHECK((table->interleave_rows[format] != nullptr) == blocked);
+      CHECK((table->take_row[format] != nullptr) == blocked);
+    }
   }
 }
 

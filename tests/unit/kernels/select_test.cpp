@@ -13,13 +13,14 @@ namespace {
 TEST_CASE("the lowest level is scalar, and levels below or above the known ones are safe") {
   CHECK(std::string(select_table(0).name) == "scalar");
   CHECK(std::string(select_table(-1).name) == "scalar");
-  CHECK(&select_table(99) == &select_table(4));
+  CHECK(&select_table(99) == &select_table(5));
 }
 
 TEST_CASE("a level gets the best table at or below it") {
-  const KernelTable* const tables[] = {scalar_table(), avx2_table(), avx512_table(), avx512_vnni_table(), avx512_bf16_table()};
+  const KernelTable* const tables[] = {scalar_table(), avx2_table(), avx512_table(), avx512_vnni_table(), avx512_bf16_table(),
+                                       amx_int8_table()};
   const KernelTable* best = nullptr;
-  for (int level = 0; level < 5; ++level) {
+  for (int level = 0; level < 6; ++level) {
     if (tables[level]) best = tables[level];
     CHECK(&select_table(level) == best);
   }

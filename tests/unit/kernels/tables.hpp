@@ -4,25 +4,20 @@
 #include <vector>
 
 #include "kernels/kernel_table.hpp"
+#include "platform/cpu_features.hpp"
 
 namespace fathom::test {
 
 inline std::vector<const kernels::KernelTable*> runnable_tables() {
   std::vector<const kernels::KernelTable*> tables{kernels::scalar_table()};
-#if defined(__x86_64__)
-  const auto add = [&](const kernels::KernelTable* table, bool runs) {
-    if (table && runs) tables.push_back(table);
+  const auto add = [&](Isa isa, const kernels::KernelTable* table) {
+    if (table && detect_isa() >= isa) tables.push_back(table);
   };
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
-  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-  const bool vnni = avx512 && __builtin_cpu_supports("avx512vnni");
-  const bool bf16 = vnni && __builtin_cpu_supports("avx512bf16");
-  add(kernels::avx2_table(), avx2);
-  add(kernels::avx512_table(), avx512);
-  add(kernels::avx512_vnni_table(), vnni);
-  add(kernels::avx512_bf16_table(), bf16);
-#endif
+  add(Isa::avx2, kernels::avx2_table());
+  add(Isa::avx512, kernels::avx512_table());
+  add(Isa::avx512_vnni, kernels::avx512_vnni_table());
+  add(Isa::avx512_bf16, kernels::avx512_bf16_table());
+  add(Isa::amx_int8, kernels::amx_int8_table());
   return tables;
 }
 

@@ -9,7 +9,7 @@
 using namespace fathom;
 
 TEST_CASE("every instruction set is found again by its name") {
-  for (const Isa isa : {Isa::scalar, Isa::avx2, Isa::avx512, Isa::avx512_vnni, Isa::avx512_bf16}) {
+  for (const Isa isa : {Isa::scalar, Isa::avx2, Isa::avx512, Isa::avx512_vnni, Isa::avx512_bf16, Isa::amx_int8}) {
     CHECK(parse_isa(isa_name(isa)) == isa);
   }
 }
@@ -23,7 +23,7 @@ TEST_CASE("an unknown instruction set is refused with the list of known ones") {
     } catch (const Error& error) {
       CHECK(error.status() == Status::invalid_argument);
       CHECK(error.message().find("'" + std::string(name) + "'") != std::string::npos);
-      CHECK(error.message().find("scalar, avx2, avx512, avx512_vnni, avx512_bf16") != std::string::npos);
+      CHECK(error.message().find("scalar, avx2, avx512, avx512_vnni, avx512_bf16, amx_int8") != std::string::npos);
     }
   }
 }

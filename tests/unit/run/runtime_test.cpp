@@ -42,8 +42,10 @@ TEST_CASE("the instruction set is never above its limit") {
   options.threads = 1;
   options.isa_limit = "scalar";
   CHECK(std::string(Runtime(options).isa()) == "scalar");
-  options.isa_limit = "avx512_bf16";
+  options.isa_limit = "amx_int8";
   CHECK(std::string(Runtime(options).isa()) == Runtime().isa());
+  options.isa_limit = "avx512_bf16";
+  CHECK(std::string(Runtime(options).isa()) != "amx_int8");
 }
 
 TEST_CASE("a model outlives the runtime's handle, and a copy of a handle is the same model") {

@@ -13,7 +13,7 @@ use crate::session::{Session, SessionOptions};
 pub struct RuntimeOptions {
     /// 0: one for each core the process may use.
     pub threads: i32,
-    /// "scalar", "avx2", "avx512", "avx512_vnni", "avx512_bf16"; empty: the best this CPU has.
+    /// "scalar", "avx2", "avx512", "avx512_vnni", "avx512_bf16", "amx_int8"; empty: the best this CPU has.
     pub isa_limit: String,
     /// Bits then do not depend on chunks and batch mates either.
     pub invariant: bool,
