@@ -254,23 +254,17 @@ void multiply_tile_direct(const TileRows& rows, int parts, int64_t cols, const Q
 
 // ---- More rows of activations: codes are decoded into the tile.
 
-#ifdef __AMX_INT8__
-constexpr bool kAmx = true;
-#else
-constexpr bool kAmx = false;
-#endif
-
 // Codes as products of a tile take them: AMX multiplies signed bytes, so what the codes stand for.
-template <typename F>
+template <typename F, bool amx>
 FATHOM_INLINE Ints for_tile(Ints codes) {
-  if constexpr (!kAmx) return for_products<F>(codes);
+  if constexpr (!amx) return for_products<F>(codes);
   return F::kBias ? sub8(codes, all8(F::kBias)) : codes;
 }
 
 // Where decoding takes little of the time, weights are asked for while others are multiplied: memory is idle then.
 constexpr bool kAskWhileMultiplying = kParts == 1;
 
-template <typename F, typename TileRows>
+template <typename F, bool amx, typename TileRows>
 void decode(const TileRows& rows, int64_t at, int blocks, Ahead<F>& ahead, Tile<F>& tile) {
   for (int r = 0; r < kParts; ++r) {
     const auto part = rows.part(r, at);
@@ -278,7 +272,7 @@ void decode(const TileRows& rows, int64_t at, int blocks, Ahead<F>& ahead, Tile<
     for (int b = 0; b < blocks; b += F::kStep) {
       if constexpr (!kAskWhileMultiplying) ahead.step();
       F::codes(part, b, [&](int j, int d, Ints codes) __attribute__((always_inline)) {
-        tile.codes[b + j][d][r] = for_tile<F>(codes);
+        tile.codes[b + j][d][r] = for_tile<F, amx>(codes);
       });
     }
   }
@@ -371,14 +365,6 @@ void multiply_amx(const Tile<F>& w, int blocks, const QuantisedRows& x, int m, A
 // Adds `blocks` blocks of any number of rows of activations.
 template <typename F>
 void multiply_rows(const Tile<F>& w, int blocks, const QuantisedRows& x, int64_t m, [[maybe_unused]] Ahead<F>& ahead, Totals* totals) {
-#ifdef __AMX_INT8__
-  const int times = int((m + kAmxRows - 1) / kAmxRows) * blocks, lines = (Ahead<F>::kTileLines + times - 1) / times;
-  int64_t i = 0;
-  for (; i + kAmxRows <= m; i += kAmxRows) multiply_amx<F, kAmxRows, true>(w, blocks, advance(x, i, 0), kAmxRows, ahead, lines, totals + i);
-  constexpr void (*kRest[])(const Tile<F>&, int, const QuantisedRows&, int, Ahead<F>&, int, Totals*) = {
-      multiply_amx<F, 4, false>, multiply_amx<F, 8, false>, multiply_amx<F, 12, false>, multiply_amx<F, 16, false>};
-  if (i < m) kRest[(m - i - 1) / 4](w, blocks, advance(x, i, 0), int(m - i), ahead, lines, totals + i);
-#else
   constexpr void (*kRest[])(const Tile<F>&, int, const QuantisedRows&, Totals*) = {multiply<F, 1>, multiply<F, 2>, multiply<F, 3>};
   int64_t i = 0;
   for (; i + kActivations <= m; i += kActivations) {
@@ -390,13 +376,24 @@ void multiply_rows(const Tile<F>& w, int blocks, const QuantisedRows& x, int64_t
   }
   for (; i + 4 <= m; i += 4) multiply<F, 4>(w, blocks, advance(x, i, 0), totals + i);
   if (i < m) kRest[m - i - 1](w, blocks, advance(x, i, 0), totals + i);
-#endif
 }
+
+#ifdef __AMX_INT8__
+template <typename F>
+void multiply_rows_amx(const Tile<F>& w, int blocks, const QuantisedRows& x, int64_t m, Ahead<F>& ahead, Totals* totals) {
+  const int times = int((m + kAmxRows - 1) / kAmxRows) * blocks, lines = (Ahead<F>::kTileLines + times - 1) / times;
+  int64_t i = 0;
+  for (; i + kAmxRows <= m; i += kAmxRows) multiply_amx<F, kAmxRows, true>(w, blocks, advance(x, i, 0), kAmxRows, ahead, lines, totals + i);
+  constexpr void (*kRest[])(const Tile<F>&, int, const QuantisedRows&, int, Ahead<F>&, int, Totals*) = {
+      multiply_amx<F, 4, false>, multiply_amx<F, 8, false>, multiply_amx<F, 12, false>, multiply_amx<F, 16, false>};
+  if (i < m) kRest[(m - i - 1) / 4](w, blocks, advance(x, i, 0), int(m - i), ahead, lines, totals + i);
+}
+#endif
 
 // How far ahead of a single stream its bytes are asked for, where the products take little time.
 constexpr int64_t kStreamAhead = 4096;
 
-template <typename F, typename TileRows>
+template <typename F, bool amx, typename TileRows>
 void matmul_tiles(const WeightRows& w, int64_t first_row, int64_t last_row, const QuantisedRows& x, int64_t m, float* y,
                   int64_t y_stride) {
   constexpr void (*kDirect[])(const TileRows&, int, int64_t, const QuantisedRows&, Ahead<F>&, Tile<F>&, Totals*) = {
@@ -404,7 +401,7 @@ void matmul_tiles(const WeightRows& w, int64_t first_row, int64_t last_row, cons
       multiply_tile_direct<F, 4, TileRows>};
   const bool direct = m <= kDirectRows<F>;
 #ifdef __AMX_INT8__
-  const AmxTiles<F> registers(direct ? 0 : m);
+  const AmxTiles<F> registers(amx ? m : 0);
 #endif
   alignas(64) Tile<F> tile;
   alignas(64) Totals totals[kTotals];
@@ -427,8 +424,14 @@ void matmul_tiles(const WeightRows& w, int64_t first_row, int64_t last_row, cons
         int64_t at = 0;
         for (int64_t k = 0; k < w.cols; k += kGroupValues, at += kGroupBytes<F>) {
           const int blocks = blocks_at(k, w.cols);
-          decode(rows, at, blocks, ahead, tile);
+          decode<F, amx>(rows, at, blocks, ahead, tile);
           rows.fetch(at + kGroupBytes<F>, kGroupBytes<F>);
+#ifdef __AMX_INT8__
+          if constexpr (amx) {
+            multiply_rows_amx(tile, blocks, advance(x, part, k), part_m, ahead, totals);
+            continue;
+          }
+#endif
           multiply_rows(tile, blocks, advance(x, part, k), part_m, ahead, totals);
         }
       }
@@ -447,13 +450,24 @@ void matmul_tiles(const WeightRows& w, int64_t first_row, int64_t last_row, cons
   }
 }
 
+// From how many rows of activations on tiles of AMX pay: the other half of a tile's work is the same for 4 rows as for 16.
+constexpr int64_t kAmxFrom = 12;
+
+template <typename F, typename TileRows>
+void matmul_rows(const WeightRows& w, int64_t first_row, int64_t last_row, const QuantisedRows& x, int64_t m, float* y, int64_t y_stride) {
+#ifdef __AMX_INT8__
+  if (m >= kAmxFrom) return matmul_tiles<F, true, TileRows>(w, first_row, last_row, x, m, y, y_stride);
+#endif
+  matmul_tiles<F, false, TileRows>(w, first_row, last_row, x, m, y, y_stride);
+}
+
 template <typename F>
 void matmul(const WeightRows& w, int64_t first_row, int64_t last_row, const QuantisedRows& x, int64_t m, float* y,
             int64_t y_stride) {
   if constexpr (F::kBytes % 2 == 0) {
-    if (w.interleaved) return matmul_tiles<F, InterleavedTile>(w, first_row, last_row, x, m, y, y_stride);
+    if (w.interleaved) return matmul_rows<F, InterleavedTile>(w, first_row, last_row, x, m, y, y_stride);
   }
-  matmul_tiles<F, StoredTile>(w, first_row, last_row, x, m, y, y_stride);
+  matmul_rows<F, StoredTile>(w, first_row, last_row, x, m, y, y_stride);
 }
 
 #undef FATHOM_INLINE
