@@ -192,12 +192,6 @@ struct StoredTile {
     for (int64_t r = 0; r < kTileRows; ++r) rows[r] = w.data + (first + (r < count ? r : count - 1)) * w.row_bytes;
   }
   FATHOM_INLINE Rows part(int r, int64_t at) const { return {rows + kLanes * r, at}; }
-  // Brings bytes that were asked for before nearer.
-  FATHOM_INLINE void fetch(int64_t at, int64_t bytes) const {
-    for (int r = 0; r < kTileRows; ++r) {
-      for (int64_t i = 0; i < bytes; i += 64) _mm_prefetch(reinterpret_cast<const char*>(rows[r]) + at + i, _MM_HINT_T0);
-    }
-  }
 
   const uint8_t* rows[kTileRows];
 };
@@ -207,7 +201,6 @@ struct InterleavedTile {
   static constexpr bool kInterleaved = true;
   InterleavedTile(const WeightRows& w, int64_t first, int64_t count)
       : groups{w.data + first * w.row_bytes, w.data + (first + (count > 8 ? 8 : 0)) * w.row_bytes} {}
-  FATHOM_INLINE void fetch(int64_t, int64_t) const {}
 #ifdef __AVX512F__
   FATHOM_INLINE InterleavedRows part(int, int64_t at) const { return {{groups[0], groups[1]}, at}; }
 #else
@@ -425,7 +418,6 @@ void matmul_tiles(const WeightRows& w, int64_t first_row, int64_t last_row, cons
         for (int64_t k = 0; k < w.cols; k += kGroupValues, at += kGroupBytes<F>) {
           const int blocks = blocks_at(k, w.cols);
           decode<F, amx>(rows, at, blocks, ahead, tile);
-          rows.fetch(at + kGroupBytes<F>, kGroupBytes<F>);
 #ifdef __AMX_INT8__
           if constexpr (amx) {
             multiply_rows_amx(tile, blocks, advance(x, part, k), part_m, ahead, totals);
