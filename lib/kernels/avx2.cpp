@@ -13,7 +13,7 @@ namespace fathom::kernels {
 FATHOM_INTERLEAVED_FORMATS(FATHOM_DECLARE)
 #undef FATHOM_DECLARE
 
-// Defined in avx2_matmul_f32.cpp, avx2_matmul_q8.cpp, avx2_fixed_point.cpp and avx2_vector.cpp.
+// Defined in avx2_matmul_f32.cpp, matmul_q8.cpp, avx2_fixed_point.cpp and avx2_vector.cpp.
 namespace avx2 {
 
 Pointee<MatmulF32>::type matmul_f32_f32, matmul_f32_f16, matmul_f32_bf16, matmul_f32_f8_e4m3, matmul_f32_f4_e2m1,
