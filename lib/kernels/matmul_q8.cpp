@@ -442,7 +442,7 @@ void matmul_tiles(const WeightRows& w, int64_t first_row, int64_t last_row, cons
   }
 }
 
-// From how many rows of activations on tiles of AMX pay: the other half of a tile's work is the same for 4 rows as for 16.
+// From how many rows of activations on AMX pays: its way through memory costs few rows what it costs 16.
 constexpr int64_t kAmxFrom = 12;
 
 template <typename F, typename TileRows>
