@@ -80,15 +80,13 @@ FATHOM_INLINE void prepare(const QuantisedRows& x, int64_t row, int blocks, Term
   }
 }
 
-// The integer sums of a block of one part of a tile: in two halves, of 16 columns each, where factors are floats or chains of additions
-// would be too long; else all of it in `low`.
-template <typename F, bool long_chains>
+// The integer sums of a block of one part of a tile: of all columns in `low`, but where factors are floats, of the first 16 columns there.
+template <typename F>
 struct Dots {
-  static constexpr bool kHalves = kFloatFactors<F> || (kDotInstruction && !long_chains);
   Ints low, high;
 
   FATHOM_INLINE void begin(const Tile<F>& w, int b, int r, const Terms<F>& terms) {
-    if constexpr (kHalves) high = zeros();
+    if constexpr (kFloatFactors<F>) high = zeros();
     if constexpr (!kCodeBias<F>) {
       low = zeros();
     } else if constexpr (kFloatFactors<F>) {
@@ -101,7 +99,7 @@ struct Dots {
   }
 
   FATHOM_INLINE Floats total(const Tile<F>& w, int b, int r) const {
-    if constexpr (!kFloatFactors<F>) return to_floats(kHalves ? add32(low, high) : low);
+    if constexpr (!kFloatFactors<F>) return to_floats(low);
     const Floats first = multiply_floats(as_floats(w.factors[2 * b][r]), to_floats(low));  // sums below 2^24, so exact
     return multiply_add(as_floats(w.factors[2 * b + 1][r]), to_floats(high), first);
   }
@@ -132,10 +130,10 @@ FATHOM_INLINE Ints for_products(Ints codes) {
 
 // Multiplies the codes of columns 4d to 4d + 3 of block b. Products of pairs are added in `pairs` until a run is over. Signed
 // codes give their sign to the activations, as the instruction wants one side unsigned; their products fill the 16 bits.
-template <typename F, bool long_chains>
-FATHOM_INLINE void add_products(const Tile<F>& w, int b, int d, int r, Ints codes, Ints x, Ints& pairs, Dots<F, long_chains>& dots) {
+template <typename F>
+FATHOM_INLINE void add_products(const Tile<F>& w, int b, int d, int r, Ints codes, Ints x, Ints& pairs, Dots<F>& dots) {
   if constexpr (kDotInstruction) {
-    Ints& sum = Dots<F, long_chains>::kHalves && d >= 4 ? dots.high : dots.low;
+    Ints& sum = kFloatFactors<F> && d >= 4 ? dots.high : dots.low;
     sum = add_dot4(sum, codes, x);
   } else if constexpr (F::kSigned) {
     dots.low = add_dot4(dots.low, magnitudes(codes), with_signs(x, codes));
@@ -160,7 +158,7 @@ FATHOM_INLINE void multiply_direct(const AnyRows& rows, const Tile<F>& w, int r,
   for (int i = 0; i < m; ++i) sum[i] = load_floats(totals[i] + kLanes * r);
   for (int b = 0; b < blocks; b += kStep) {
     ahead.step();
-    Dots<F, (m > 2)> dots[kStep][m];
+    Dots<F> dots[kStep][m];
     Ints pairs[kStep][kRuns][m];
 #pragma GCC unroll 4
     for (int j = 0; j < kStep; ++j) {
@@ -274,7 +272,7 @@ void decode(const TileRows& rows, int64_t at, int blocks, Ahead<F>& ahead, Tile<
 // The integer sums of block b.
 template <typename F, int m>
 FATHOM_INLINE void block_dots(const Tile<F>& w, int b, const int8_t* x, int64_t x_stride, const Terms<F>* terms,
-                              Dots<F, true> (&dots)[m][kParts]) {
+                              Dots<F> (&dots)[m][kParts]) {
 #pragma GCC unroll 8
   for (int i = 0; i < m; ++i) {
 #pragma GCC unroll 2
@@ -307,7 +305,7 @@ void multiply(const Tile<F>& w, int blocks, const QuantisedRows& x, Totals* tota
     for (int r = 0; r < kParts; ++r) sum[i][r] = load_floats(totals[i] + kLanes * r);
   }
   for (int b = 0; b < blocks; ++b) {
-    Dots<F, true> dots[m][kParts];
+    Dots<F> dots[m][kParts];
     block_dots<F, m>(w, b, x.values + kBlockValues * b, x.cols, terms, dots);
 #pragma GCC unroll 8
     for (int i = 0; i < m; ++i) {
@@ -393,9 +391,6 @@ void matmul_tiles(const WeightRows& w, int64_t first_row, int64_t last_row, cons
       multiply_tile_direct<F, 1, TileRows>, multiply_tile_direct<F, 2, TileRows>, multiply_tile_direct<F, 3, TileRows>,
       multiply_tile_direct<F, 4, TileRows>};
   const bool direct = m <= kDirectRows<F>;
-#ifdef __AMX_INT8__
-  const AmxTiles<F> registers(amx ? m : 0);
-#endif
   alignas(64) Tile<F> tile;
   alignas(64) Totals totals[kTotals];
   for (int64_t n = first_row; n < last_row; n += kTileRows) {
@@ -448,7 +443,10 @@ constexpr int64_t kAmxFrom = 12;
 template <typename F, typename TileRows>
 void matmul_rows(const WeightRows& w, int64_t first_row, int64_t last_row, const QuantisedRows& x, int64_t m, float* y, int64_t y_stride) {
 #ifdef __AMX_INT8__
-  if (m >= kAmxFrom) return matmul_tiles<F, true, TileRows>(w, first_row, last_row, x, m, y, y_stride);
+  if (m >= kAmxFrom) {
+    const AmxTiles<F> registers(m);
+    return matmul_tiles<F, true, TileRows>(w, first_row, last_row, x, m, y, y_stride);
+  }
 #endif
   matmul_tiles<F, false, TileRows>(w, first_row, last_row, x, m, y, y_stride);
 }

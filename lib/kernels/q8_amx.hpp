@@ -22,9 +22,7 @@ struct alignas(64) AmxShapes {
 template <typename F>
 class AmxTiles {
  public:
-  // For m rows of activations; none for m = 0.
-  explicit AmxTiles(int64_t m) : used_(m > 0) {
-    if (!used_) return;
+  explicit AmxTiles(int64_t m) {  // for m rows of activations
     constexpr int kColumns = F::kFactors ? 16 : 32;  // of an instruction
     AmxShapes shapes;
     const auto shape = [&](int tile, int rows, int bytes) {
@@ -41,14 +39,9 @@ class AmxTiles {
     shape(4, kColumns / 4, 64);
     _tile_loadconfig(&shapes);
   }
-  ~AmxTiles() {
-    if (used_) _tile_release();
-  }
+  ~AmxTiles() { _tile_release(); }
   AmxTiles(const AmxTiles&) = delete;
   AmxTiles& operator=(const AmxTiles&) = delete;
-
- private:
-  bool used_;
 };
 
 using AmxSums = int32_t[kAmxRows][kTileRows];

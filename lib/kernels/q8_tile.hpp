@@ -55,7 +55,7 @@ struct InterleavedRows {
   FATHOM_INLINE const uint8_t* all(int group, int64_t offset) const { return of[group] + 8 * (at + offset); }
 };
 
-// The weights of the next tile, asked for in small steps while this one is decoded: asked for at once they would fill the
+// The weights of the next tile, asked for in small steps while this one is decoded or multiplied: asked for at once they would fill the
 // processor's list of outstanding lines, and the decoding would wait. They are asked for in ascending order, which the
 // prefetchers of the second-level cache then continue.
 template <typename F>

@@ -1,6 +1,5 @@
 #include "fathom/runtime.hpp"
 
-#include <algorithm>
 
 #include "base/error.hpp"
 #include "fathom/version.hpp"
