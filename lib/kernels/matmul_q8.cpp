@@ -16,7 +16,7 @@
 #include "kernels/q8_formats.hpp"
 #include "kernels/q8_k_blocks.hpp"
 #include "kernels/q8_tile.hpp"
-#ifdef __AMX_INT8__
+#ifdef FATHOM_AMX
 #include "kernels/q8_amx.hpp"
 #endif
 
@@ -320,7 +320,7 @@ void multiply(const Tile<F>& w, int blocks, const QuantisedRows& x, Totals* tota
   }
 }
 
-#ifdef __AMX_INT8__
+#ifdef FATHOM_AMX
 
 // Adds `blocks` blocks of up to 16 rows of activations. `rounded` rows are computed, of which what is above m is of no meaning. In each
 // block, `lines` lines of weights are asked for.
@@ -369,7 +369,7 @@ void multiply_rows(const Tile<F>& w, int blocks, const QuantisedRows& x, int64_t
   if (i < m) kRest[m - i - 1](w, blocks, advance(x, i, 0), totals + i);
 }
 
-#ifdef __AMX_INT8__
+#ifdef FATHOM_AMX
 template <typename F>
 void multiply_rows_amx(const Tile<F>& w, int blocks, const QuantisedRows& x, int64_t m, Ahead<F>& ahead, Totals* totals) {
   const int times = int((m + kAmxRows - 1) / kAmxRows) * blocks, lines = (Ahead<F>::kTileLines + times - 1) / times;
@@ -413,7 +413,7 @@ void matmul_tiles(const WeightRows& w, int64_t first_row, int64_t last_row, cons
         for (int64_t k = 0; k < w.cols; k += kGroupValues, at += kGroupBytes<F>) {
           const int blocks = blocks_at(k, w.cols);
           decode<F, amx>(rows, at, blocks, ahead, tile);
-#ifdef __AMX_INT8__
+#ifdef FATHOM_AMX
           if constexpr (amx) {
             multiply_rows_amx(tile, blocks, advance(x, part, k), part_m, ahead, totals);
             continue;
@@ -442,7 +442,7 @@ constexpr int64_t kAmxFrom = 12;
 
 template <typename F, typename TileRows>
 void matmul_rows(const WeightRows& w, int64_t first_row, int64_t last_row, const QuantisedRows& x, int64_t m, float* y, int64_t y_stride) {
-#ifdef __AMX_INT8__
+#ifdef FATHOM_AMX
   if (m >= kAmxFrom) {
     const AmxTiles<F> registers(m);
     return matmul_tiles<F, true, TileRows>(w, first_row, last_row, x, m, y, y_stride);

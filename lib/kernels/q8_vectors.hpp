@@ -8,7 +8,8 @@
 #include <immintrin.h>
 #include <stdint.h>
 
-#if defined(__AMX_INT8__)
+#if defined(__AMX_INT8__) || defined(__AMXINT8__)  // as GCC and as clang 14 call it
+#define FATHOM_AMX
 #define FATHOM_NAMESPACE amx_int8
 #elif defined(__AVX512VNNI__)
 #define FATHOM_NAMESPACE avx512_vnni
