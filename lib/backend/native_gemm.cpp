@@ -42,7 +42,7 @@ class NativeBackend final : public GemmBackend {
   }
 
   kernels::InterleaveRows interleaving(const WeightView& weights) const noexcept override {
-    return reads_quantised(weights.format) && weights.rows % 8 == 0 ? kernels_.interleave_rows[kernel_index(weights.format)] : nullptr;
+    return reads_quantised(weights.format) && weights.rows % 16 == 0 ? kernels_.interleave_rows[kernel_index(weights.format)] : nullptr;
   }
 
   std::unique_ptr<PackedMatrix> pack(const WeightView& weights, std::int64_t, Allocator&) const override {

@@ -5,9 +5,10 @@
 namespace fathom::kernels {
 namespace {
 
-constexpr int64_t kRows = 8;
+constexpr int64_t kRows = 16;
+constexpr int64_t kGroupValues = 256;
 
-// Copies a field of `bytes` bytes of 8 rows.
+// Copies a field of `bytes` bytes of all rows.
 template <int bytes>
 inline uint8_t* copy_field(const uint8_t* const* rows, int64_t at, uint8_t* out) {
   for (int64_t r = 0; r < kRows; ++r) __builtin_memcpy(out + r * bytes, rows[r] + at, bytes);
@@ -16,17 +17,17 @@ inline uint8_t* copy_field(const uint8_t* const* rows, int64_t at, uint8_t* out)
 
 using Words = int32_t __attribute__((vector_size(16)));
 
-// Copies four fields of 4 bytes: two 4 x 4 matrices of words, turned.
+// Copies four fields of 4 bytes: four 4 x 4 matrices of words, turned.
 inline uint8_t* copy_four_words(const uint8_t* const* rows, int64_t at, uint8_t* out) {
-  for (int64_t half = 0; half < 2; ++half) {
+  for (int64_t part = 0; part < kRows / 4; ++part) {
     Words w[4];
-    for (int64_t r = 0; r < 4; ++r) __builtin_memcpy(&w[r], rows[4 * half + r] + at, sizeof w[r]);
+    for (int64_t r = 0; r < 4; ++r) __builtin_memcpy(&w[r], rows[4 * part + r] + at, sizeof w[r]);
     const Words low01 = __builtin_shufflevector(w[0], w[1], 0, 4, 1, 5), high01 = __builtin_shufflevector(w[0], w[1], 2, 6, 3, 7);
     const Words low23 = __builtin_shufflevector(w[2], w[3], 0, 4, 1, 5), high23 = __builtin_shufflevector(w[2], w[3], 2, 6, 3, 7);
     const Words turned[4] = {__builtin_shufflevector(low01, low23, 0, 1, 4, 5), __builtin_shufflevector(low01, low23, 2, 3, 6, 7),
                              __builtin_shufflevector(high01, high23, 0, 1, 4, 5),
                              __builtin_shufflevector(high01, high23, 2, 3, 6, 7)};
-    for (int64_t c = 0; c < 4; ++c) __builtin_memcpy(out + 32 * c + 16 * half, &turned[c], sizeof turned[c]);
+    for (int64_t c = 0; c < 4; ++c) __builtin_memcpy(out + 4 * kRows * c + 16 * part, &turned[c], sizeof turned[c]);
   }
   return out + 4 * 4 * kRows;
 }
@@ -40,27 +41,39 @@ struct Run {
 template <int values, Run... runs>
 struct Block {
   static constexpr int64_t kBytes = (runs.bytes + ...);
+  static constexpr int64_t kGroupBytes = kGroupValues / values * kBytes;  // of a row
 
   static void interleave(const WeightRows& w, int64_t first_row, int64_t last_row, uint8_t* out) {
-    const int64_t blocks = w.cols / values;
+    const int64_t row_bytes = w.cols / values * kBytes;
     for (int64_t n = first_row; n < last_row; n += kRows) {
       const uint8_t* rows[kRows];
       for (int64_t r = 0; r < kRows; ++r) rows[r] = w.data + (n + r) * w.row_bytes;
-      for (int64_t at = 0; at < blocks * kBytes; at += kBytes) ((out = copy_run<runs.bytes>(rows, at + runs.at, out)), ...);
+      for (int64_t group = 0; group < row_bytes; group += kGroupBytes) {
+        const int64_t end = group + kGroupBytes < row_bytes ? group + kGroupBytes : row_bytes;
+        const auto copy = [&]<Run run>() {
+          for (int64_t block = group; block < end; block += kBytes) out = copy_run<run.bytes>(rows, block + run.at, out);
+        };
+        (copy.template operator()<runs>(), ...);
+      }
     }
   }
 
-  // The pieces of one row, lane `r` of its group.
+  // The pieces of one row, lane `r` of its tile.
   static void take_row(const WeightRows& w, int64_t row, uint8_t* out) {
-    const int64_t r = row % kRows;
-    const uint8_t* group = w.data + (row - r) * w.row_bytes;
-    const auto take = [&](Run run) {
-      const int field = run.bytes == 2 ? 2 : 4;
-      for (int i = 0; i < run.bytes; i += field, group += kRows * field) {
-        __builtin_memcpy(out + run.at + i, group + r * field, size_t(field));
-      }
-    };
-    for (int64_t block = 0; block < w.cols / values; ++block, out += kBytes) (take(runs), ...);
+    const int64_t row_bytes = w.cols / values * kBytes, r = row % kRows;
+    const uint8_t* from = w.data + (row - r) * w.row_bytes;
+    for (int64_t group = 0; group < row_bytes; group += kGroupBytes) {
+      const int64_t end = group + kGroupBytes < row_bytes ? group + kGroupBytes : row_bytes;
+      const auto take = [&](Run run) {
+        const int field = run.bytes == 2 ? 2 : 4;
+        for (int64_t block = group; block < end; block += kBytes) {
+          for (int i = 0; i < run.bytes; i += field, from += kRows * field) {
+            __builtin_memcpy(out + block + run.at + i, from + r * field, size_t(field));
+          }
+        }
+      };
+      (take(runs), ...);
+    }
   }
 
  private:
@@ -86,9 +99,9 @@ struct Block {
   void take_row_##format(const WeightRows& w, int64_t row, uint8_t* out) { Block<__VA_ARGS__>::take_row(w, row, out); }
 
 FATHOM_INTERLEAVE(q4_0, 32, Run{0, 2}, Run{2, 16})
-FATHOM_INTERLEAVE(q4_1, 32, Run{0, 20})
+FATHOM_INTERLEAVE(q4_1, 32, Run{0, 4}, Run{4, 16})
 FATHOM_INTERLEAVE(q5_0, 32, Run{0, 2}, Run{2, 20})
-FATHOM_INTERLEAVE(q5_1, 32, Run{0, 24})
+FATHOM_INTERLEAVE(q5_1, 32, Run{0, 4}, Run{4, 20})
 FATHOM_INTERLEAVE(q8_0, 32, Run{0, 2}, Run{2, 32})
 FATHOM_INTERLEAVE(q2_k, 256, Run{0, 16}, Run{80, 4}, Run{16, 64})
 FATHOM_INTERLEAVE(q3_k, 256, Run{96, 12}, Run{108, 2}, Run{0, 32}, Run{32, 64})

@@ -1,9 +1,9 @@
-// Eight rows of weights side by side, so that a vector load gives one field of all of them.
+// Sixteen rows of weights side by side, so that a vector load gives one field of all of them.
 //
-// A block is a sequence of fields of 4 bytes, and one of 2 where its size asks for that. A group of 8 blocks is the same sequence with
-// each field eight times, row after row; but in Q2_K, Q3_K and Q6_K, whose scales or upper bits lie apart from what they belong to, in
-// the order in which products use them, as processors fetch ahead only what is read in ascending order. A group takes the bytes that its
-// rows took.
+// A block is a sequence of fields of 4 bytes, and one of 2 where its size asks for that. Sixteen rows of 256 columns, or of what is left
+// at the end, are a group: its fields in the order in which products use them, each sixteen times, row after row. So of eight blocks of 32
+// the scales come first; and of Q2_K, Q3_K and Q6_K scales and upper bits, which are stored apart, with what they belong to. Processors
+// fetch ahead only what is read in ascending order. Sixteen rows take the bytes that they took.
 #pragma once
 
 #include <stdint.h>

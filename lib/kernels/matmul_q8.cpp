@@ -30,6 +30,10 @@ constexpr int kTotals = 128;     // rows of activations a pass over a tile: 8 KB
 template <typename F>
 constexpr int kDirectRows = F::kSigned ? 4 : 3;
 
+// Up to so many rows of activations, memory is the limit: interleaved weights are read as a stream, and AMX does not pay, whose way through
+// memory costs few rows what it costs 16.
+constexpr int64_t kFewRows = 11;
+
 // What codes in products are too large by: the instruction with four products takes signed codes made unsigned.
 template <typename F>
 constexpr int kCodeBias = F::kSigned && kDotInstruction ? 128 : F::kBias;
@@ -157,7 +161,7 @@ FATHOM_INLINE void multiply_direct(const AnyRows& rows, const Tile<F>& w, int r,
 #pragma GCC unroll 8
   for (int i = 0; i < m; ++i) sum[i] = load_floats(totals[i] + kLanes * r);
   for (int b = 0; b < blocks; b += kStep) {
-    ahead.step();
+    if constexpr (!AnyRows::kInterleaved) ahead.step();
     Dots<F> dots[kStep][m];
     Ints pairs[kStep][kRuns][m];
 #pragma GCC unroll 4
@@ -189,23 +193,21 @@ struct StoredTile {
   StoredTile(const WeightRows& w, int64_t first, int64_t count) {
     for (int64_t r = 0; r < kTileRows; ++r) rows[r] = w.data + (first + (r < count ? r : count - 1)) * w.row_bytes;
   }
-  FATHOM_INLINE Rows part(int r, int64_t at) const { return {rows + kLanes * r, at}; }
+  // The group from byte `at` of the rows on.
+  template <bool stream>
+  FATHOM_INLINE Rows part(int r, int64_t at, int) const { return {rows + kLanes * r, at}; }
 
   const uint8_t* rows[kTileRows];
 };
 
-// And interleaved: one or two groups of 8.
+// And interleaved: all are there.
 struct InterleavedTile {
   static constexpr bool kInterleaved = true;
-  InterleavedTile(const WeightRows& w, int64_t first, int64_t count)
-      : groups{w.data + first * w.row_bytes, w.data + (first + (count > 8 ? 8 : 0)) * w.row_bytes} {}
-#ifdef __AVX512F__
-  FATHOM_INLINE InterleavedRows part(int, int64_t at) const { return {{groups[0], groups[1]}, at}; }
-#else
-  FATHOM_INLINE InterleavedRows part(int r, int64_t at) const { return {{groups[r]}, at}; }
-#endif
+  InterleavedTile(const WeightRows& w, int64_t first, int64_t) : rows(w.data + first * w.row_bytes) {}
+  template <bool stream>
+  FATHOM_INLINE InterleavedRows<stream> part(int r, int64_t at, int blocks) const { return {rows + kTileRows * at, blocks, r}; }
 
-  const uint8_t* groups[2];
+  const uint8_t* rows;
 };
 
 FATHOM_INLINE QuantisedRows advance(const QuantisedRows& x, int64_t rows, int64_t cols) {
@@ -220,25 +222,21 @@ FATHOM_INLINE int blocks_at(int64_t column, int64_t cols) {
   return cols - column < kGroupValues ? int((cols - column) / kBlockValues) : kGroupBlocks;
 }
 
-// All columns of a tile's first `parts` parts, times m rows of activations. Interleaved parts go one after the other, in the order of
-// memory.
+// All columns of a tile's first `parts` parts, times m rows of activations.
 template <typename F, int m, typename TileRows>
 void multiply_tile_direct(const TileRows& rows, int parts, int64_t cols, const QuantisedRows& x, Ahead<F>& ahead, Tile<F>& tile,
                           Totals* totals) {
-  const int outer = TileRows::kInterleaved ? parts : 1, inner = TileRows::kInterleaved ? 1 : parts;
-  for (int first = 0; first < outer; ++first) {
-    int64_t at = 0;
-    for (int64_t k = 0; k < cols; k += kGroupValues, at += kGroupBytes<F>) {
-      const int blocks = blocks_at(k, cols);
-      const QuantisedRows group = advance(x, 0, k);
-      Terms<F> terms[m];
+  int64_t at = 0;
+  for (int64_t k = 0; k < cols; k += kGroupValues, at += kGroupBytes<F>) {
+    const int blocks = blocks_at(k, cols);
+    const QuantisedRows group = advance(x, 0, k);
+    Terms<F> terms[m];
 #pragma GCC unroll 4
-      for (int i = 0; i < m; ++i) prepare(group, i, blocks, terms[i]);
-      for (int r = first; r < first + inner; ++r) {
-        const auto part = rows.part(r, at);
-        F::terms(part, blocks, r, tile);
-        multiply_direct<F, m>(part, tile, r, blocks, group, terms, ahead, totals);
-      }
+    for (int i = 0; i < m; ++i) prepare(group, i, blocks, terms[i]);
+    for (int r = 0; r < parts; ++r) {
+      const auto part = rows.template part<true>(r, at, blocks);
+      F::terms(part, blocks, r, tile);
+      multiply_direct<F, m>(part, tile, r, blocks, group, terms, ahead, totals);
     }
   }
 }
@@ -255,13 +253,13 @@ FATHOM_INLINE Ints for_tile(Ints codes) {
 // Where decoding takes little of the time, weights are asked for while others are multiplied: memory is idle then.
 constexpr bool kAskWhileMultiplying = kParts == 1;
 
-template <typename F, bool amx, typename TileRows>
+template <typename F, bool amx, bool stream, typename TileRows>
 void decode(const TileRows& rows, int64_t at, int blocks, Ahead<F>& ahead, Tile<F>& tile) {
   for (int r = 0; r < kParts; ++r) {
-    const auto part = rows.part(r, at);
+    const auto part = rows.template part<stream>(r, at, blocks);
     F::terms(part, blocks, r, tile);
     for (int b = 0; b < blocks; b += F::kStep) {
-      if constexpr (!kAskWhileMultiplying) ahead.step();
+      if constexpr (!stream && !kAskWhileMultiplying) ahead.step();
       F::codes(part, b, [&](int j, int d, Ints codes) __attribute__((always_inline)) {
         tile.codes[b + j][d][r] = for_tile<F, amx>(codes);
       });
@@ -381,26 +379,22 @@ void multiply_rows_amx(const Tile<F>& w, int blocks, const QuantisedRows& x, int
 }
 #endif
 
-// How far ahead of a single stream its bytes are asked for, where the products take little time.
-constexpr int64_t kStreamAhead = 4096;
-
 template <typename F, bool amx, typename TileRows>
 void matmul_tiles(const WeightRows& w, int64_t first_row, int64_t last_row, const QuantisedRows& x, int64_t m, float* y,
                   int64_t y_stride) {
   constexpr void (*kDirect[])(const TileRows&, int, int64_t, const QuantisedRows&, Ahead<F>&, Tile<F>&, Totals*) = {
       multiply_tile_direct<F, 1, TileRows>, multiply_tile_direct<F, 2, TileRows>, multiply_tile_direct<F, 3, TileRows>,
       multiply_tile_direct<F, 4, TileRows>};
-  const bool direct = m <= kDirectRows<F>;
+  const bool direct = m <= kDirectRows<F>, stream = TileRows::kInterleaved && m <= kFewRows;
   alignas(64) Tile<F> tile;
   alignas(64) Totals totals[kTotals];
   for (int64_t n = first_row; n < last_row; n += kTileRows) {
     const int64_t count = last_row - n < kTileRows ? last_row - n : kTileRows;
     const TileRows rows(w, n, count);
-    // The next tile's rows, or what is a little further on in the stream.
-    const int64_t left = last_row - n - count, below = left < kTileRows ? left : kTileRows;
+    // The next tile's rows; a stream asks for its lines itself.
+    const int64_t left = last_row - n - count, below = stream ? 0 : left < kTileRows ? left : kTileRows;
     const char* next = reinterpret_cast<const char*>(w.data + (n + count) * w.row_bytes);
     Ahead<F> ahead{next, next + below * w.row_bytes};
-    if (TileRows::kInterleaved && kParts > 1 && direct) ahead.at = reinterpret_cast<const char*>(w.data + n * w.row_bytes) + kStreamAhead;
     for (int64_t part = 0; part < m; part += kTotals) {
       const int64_t part_m = m - part < kTotals ? m - part : kTotals;
       for (int64_t i = 0; i < part_m; ++i) {
@@ -412,7 +406,11 @@ void matmul_tiles(const WeightRows& w, int64_t first_row, int64_t last_row, cons
         int64_t at = 0;
         for (int64_t k = 0; k < w.cols; k += kGroupValues, at += kGroupBytes<F>) {
           const int blocks = blocks_at(k, w.cols);
-          decode<F, amx>(rows, at, blocks, ahead, tile);
+          if constexpr (amx || !TileRows::kInterleaved) {
+            decode<F, amx, false>(rows, at, blocks, ahead, tile);
+          } else {
+            stream ? decode<F, amx, true>(rows, at, blocks, ahead, tile) : decode<F, amx, false>(rows, at, blocks, ahead, tile);
+          }
 #ifdef FATHOM_AMX
           if constexpr (amx) {
             multiply_rows_amx(tile, blocks, advance(x, part, k), part_m, ahead, totals);
@@ -437,13 +435,10 @@ void matmul_tiles(const WeightRows& w, int64_t first_row, int64_t last_row, cons
   }
 }
 
-// From how many rows of activations on AMX pays: its way through memory costs few rows what it costs 16.
-constexpr int64_t kAmxFrom = 12;
-
 template <typename F, typename TileRows>
 void matmul_rows(const WeightRows& w, int64_t first_row, int64_t last_row, const QuantisedRows& x, int64_t m, float* y, int64_t y_stride) {
 #ifdef FATHOM_AMX
-  if (m >= kAmxFrom) {
+  if (m > kFewRows) {
     const AmxTiles<F> registers(m);
     return matmul_tiles<F, true, TileRows>(w, first_row, last_row, x, m, y, y_stride);
   }
@@ -454,7 +449,7 @@ void matmul_rows(const WeightRows& w, int64_t first_row, int64_t last_row, const
 template <typename F>
 void matmul(const WeightRows& w, int64_t first_row, int64_t last_row, const QuantisedRows& x, int64_t m, float* y,
             int64_t y_stride) {
-  if constexpr (F::kBytes % 2 == 0) {
+  if constexpr (F::kBytes % 2 == 0) {  // MXFP4 has no such form
     if (w.interleaved) return matmul_rows<F, InterleavedTile>(w, first_row, last_row, x, m, y, y_stride);
   }
   matmul_rows<F, StoredTile>(w, first_row, last_row, x, m, y, y_stride);

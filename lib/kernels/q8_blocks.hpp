@@ -28,26 +28,26 @@ FATHOM_INLINE Ints fifth_bits(Ints bits, int d) {
 
 template <typename F, typename AnyRows>
 FATHOM_INLINE void set_scales(const AnyRows& rows, int blocks, int r, Tile<F>& out) {
-  for (int b = 0; b < blocks; ++b) out.scale[b][r] = halves(rows, b * F::kBytes);
+  for (int b = 0; b < blocks; ++b) out.scale[b][r] = halves(rows, rows.template scales<F>(b));
 }
 
 template <typename F, typename AnyRows>
 FATHOM_INLINE void set_scales_and_mins(const AnyRows& rows, int blocks, int r, Tile<F>& out) {
-  for (int b = 0; b < blocks; ++b) split_halves(words32(rows, b * F::kBytes), out.scale[b][r], out.min[b][r]);
+  for (int b = 0; b < blocks; ++b) split_halves(words32(rows, rows.template scales<F>(b)), out.scale[b][r], out.min[b][r]);
 }
 
 struct Q4_0 : Traits {
-  static constexpr int kValues = 32, kBytes = 18, kBias = 8;
+  static constexpr int kValues = 32, kBytes = 18, kHead = 2, kBias = 8;
   template <typename AnyRows>
   static FATHOM_INLINE void terms(const AnyRows& rows, int blocks, int r, Tile<Q4_0>& out) { set_scales(rows, blocks, r, out); }
   template <typename AnyRows, typename Emit>
   static FATHOM_INLINE void codes(const AnyRows& rows, int b, Emit&& emit) {
-    nibbles32(rows, b * kBytes + 2, [&](int d, Ints nibbles) { emit(0, d, nibbles); });
+    nibbles32(rows, rows.template codes<Q4_0>(b), [&](int d, Ints nibbles) { emit(0, d, nibbles); });
   }
 };
 
 struct Q4_1 : Traits {
-  static constexpr int kValues = 32, kBytes = 20;
+  static constexpr int kValues = 32, kBytes = 20, kHead = 4;
   static constexpr bool kMin = true;
   template <typename AnyRows>
   static FATHOM_INLINE void terms(const AnyRows& rows, int blocks, int r, Tile<Q4_1>& out) {
@@ -55,24 +55,24 @@ struct Q4_1 : Traits {
   }
   template <typename AnyRows, typename Emit>
   static FATHOM_INLINE void codes(const AnyRows& rows, int b, Emit&& emit) {
-    nibbles32(rows, b * kBytes + 4, [&](int d, Ints nibbles) { emit(0, d, nibbles); });
+    nibbles32(rows, rows.template codes<Q4_1>(b), [&](int d, Ints nibbles) { emit(0, d, nibbles); });
   }
 };
 
 struct Q5_0 : Traits {
-  static constexpr int kValues = 32, kBytes = 22, kRun = 4, kBias = 16;
+  static constexpr int kValues = 32, kBytes = 22, kHead = 2, kRun = 4, kBias = 16;
   template <typename AnyRows>
   static FATHOM_INLINE void terms(const AnyRows& rows, int blocks, int r, Tile<Q5_0>& out) { set_scales(rows, blocks, r, out); }
   template <typename AnyRows, typename Emit>
   static FATHOM_INLINE void codes(const AnyRows& rows, int b, Emit&& emit) {
-    const Ints bits = words32(rows, b * kBytes + 2);
-    nibbles32(rows, b * kBytes + 6,
+    const Ints bits = words32(rows, rows.template codes<Q5_0>(b));
+    nibbles32(rows, rows.template codes<Q5_0>(b) + 4,
               [&](int d, Ints nibbles) { emit(0, d, bit_or(nibbles, fifth_bits(bits, d))); });
   }
 };
 
 struct Q5_1 : Traits {
-  static constexpr int kValues = 32, kBytes = 24, kRun = 4;
+  static constexpr int kValues = 32, kBytes = 24, kHead = 4, kRun = 4;
   static constexpr bool kMin = true;
   template <typename AnyRows>
   static FATHOM_INLINE void terms(const AnyRows& rows, int blocks, int r, Tile<Q5_1>& out) {
@@ -80,14 +80,14 @@ struct Q5_1 : Traits {
   }
   template <typename AnyRows, typename Emit>
   static FATHOM_INLINE void codes(const AnyRows& rows, int b, Emit&& emit) {
-    const Ints bits = words32(rows, b * kBytes + 4);
-    nibbles32(rows, b * kBytes + 8,
+    const Ints bits = words32(rows, rows.template codes<Q5_1>(b));
+    nibbles32(rows, rows.template codes<Q5_1>(b) + 4,
               [&](int d, Ints nibbles) { emit(0, d, bit_or(nibbles, fifth_bits(bits, d))); });
   }
 };
 
 struct Q8_0 : Traits {
-  static constexpr int kValues = 32, kBytes = 34;
+  static constexpr int kValues = 32, kBytes = 34, kHead = 2;
   static constexpr bool kSigned = true;
   template <typename AnyRows>
   static FATHOM_INLINE void terms(const AnyRows& rows, int blocks, int r, Tile<Q8_0>& out) { set_scales(rows, blocks, r, out); }
@@ -96,7 +96,7 @@ struct Q8_0 : Traits {
 #pragma GCC unroll 2
     for (int p = 0; p < 2; ++p) {
       Ints bytes[4];
-      columns16(rows, b * kBytes + 2 + 16 * p, bytes);
+      columns16(rows, rows.template codes<Q8_0>(b) + 16 * p, bytes);
 #pragma GCC unroll 4
       for (int c = 0; c < 4; ++c) emit(0, 4 * p + c, bytes[c]);
     }
@@ -104,30 +104,30 @@ struct Q8_0 : Traits {
 };
 
 struct IQ4_NL : Traits {
-  static constexpr int kValues = 32, kBytes = 18;
+  static constexpr int kValues = 32, kBytes = 18, kHead = 2;
   static constexpr bool kSigned = true;
   template <typename AnyRows>
   static FATHOM_INLINE void terms(const AnyRows& rows, int blocks, int r, Tile<IQ4_NL>& out) { set_scales(rows, blocks, r, out); }
   template <typename AnyRows, typename Emit>
   static FATHOM_INLINE void codes(const AnyRows& rows, int b, Emit&& emit) {
-    nibbles32(rows, b * kBytes + 2, [&](int d, Ints nibbles) { emit(0, d, look_up(iq4_levels(), nibbles)); });
+    nibbles32(rows, rows.template codes<IQ4_NL>(b), [&](int d, Ints nibbles) { emit(0, d, look_up(iq4_levels(), nibbles)); });
   }
 };
 
 // Codes are twice the values, plus 12.
 struct MXFP4 : Traits {
-  static constexpr int kValues = 32, kBytes = 17, kRun = 4, kBias = 12;
+  static constexpr int kValues = 32, kBytes = 17, kHead = 1, kRun = 4, kBias = 12;
   template <typename AnyRows>
   static FATHOM_INLINE void terms(const AnyRows& rows, int blocks, int r, Tile<MXFP4>& out) {
     for (int b = 0; b < blocks; ++b) {
-      const Ints words = widen(words16(rows, b * kBytes));
+      const Ints words = widen(words16(rows, rows.template scales<MXFP4>(b)));
       out.scale[b][r] = half_powers(bit_and(words, all32(255)));
     }
   }
   template <typename AnyRows, typename Emit>
   static FATHOM_INLINE void codes(const AnyRows& rows, int b, Emit&& emit) {
     const __m128i levels = _mm_setr_epi8(12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0);
-    nibbles32(rows, b * kBytes + 1, [&](int d, Ints nibbles) { emit(0, d, look_up(levels, nibbles)); });
+    nibbles32(rows, rows.template codes<MXFP4>(b), [&](int d, Ints nibbles) { emit(0, d, look_up(levels, nibbles)); });
   }
 
   // 2^(e - 128): subnormal for e < 2, NaN for 255.

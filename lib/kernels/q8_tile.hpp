@@ -19,6 +19,7 @@ constexpr int kParts = kTileRows / kLanes;  // as so many registers
 //   F::codes(rows, b, emit)           calls emit(j, d, codes) for columns 4d to 4d + 3 of blocks b + j, j < kStep, of these rows.
 struct Traits {
   static constexpr int kStep = 1;          // blocks that are decoded together
+  static constexpr int kHead = 0;          // bytes at the beginning of a block of 32 that are its scale, and its offset
   static constexpr bool kSigned = false;   // codes are signed bytes; else unsigned
   static constexpr int kRun = 8;           // unsigned: products of pairs added in 16 bits, 127 * 2 * run * largest code < 2^15
   static constexpr int kBias = 0;          // codes are this much larger than the values they stand for
@@ -36,23 +37,40 @@ struct Tile {
   Ints sum_factors[F::kFactors ? kGroupBlocks : 1][kParts];  // what meets the sums of a block's two halves: i16 each
 };
 
-// Where the kLanes rows of a part of a tile begin, and the byte of the group in them.
+// Where the kLanes rows of a part of a tile begin, and the byte of the group in them. In both forms of rows, scales(b) and codes(b) say
+// where the first F::kHead bytes of block b are, and the others.
 struct Rows {
   static constexpr bool kInterleaved = false;
   const uint8_t* const* of;
   int64_t at;
 
   FATHOM_INLINE const uint8_t* row(int r, int64_t offset) const { return of[r] + at + offset; }
+  template <typename F>
+  FATHOM_INLINE int64_t scales(int b) const { return b * F::kBytes; }
+  template <typename F>
+  FATHOM_INLINE int64_t codes(int b) const { return b * F::kBytes + F::kHead; }
 };
 
-// The same of interleaved rows: the field at byte o of 8 rows lies together from byte 8 * o on, where o counts fields in the order of
-// interleave.hpp.
+// How far ahead in a stream its lines are asked for.
+constexpr int64_t kStreamAhead = 4096;
+
+// The same of interleaved rows, in the order of interleave.hpp: a field that begins at byte o of a row's share of the group begins at
+// byte 16 * o of all. A stream asks for a line further on with each line that it reads.
+template <bool stream>
 struct InterleavedRows {
   static constexpr bool kInterleaved = true;
-  const uint8_t* of[kLanes / 8];
-  int64_t at;
+  const uint8_t* group;
+  int blocks, part;
 
-  FATHOM_INLINE const uint8_t* all(int group, int64_t offset) const { return of[group] + 8 * (at + offset); }
+  FATHOM_INLINE const uint8_t* field(int64_t offset, int bytes) const {
+    const uint8_t* const all = group + kTileRows * offset;
+    if constexpr (stream) _mm_prefetch(reinterpret_cast<const char*>(all) + kStreamAhead, _MM_HINT_T1);
+    return all + kLanes * bytes * part;
+  }
+  template <typename F>
+  FATHOM_INLINE int64_t scales(int b) const { return b * F::kHead; }
+  template <typename F>
+  FATHOM_INLINE int64_t codes(int b) const { return blocks * F::kHead + b * (F::kBytes - F::kHead); }
 };
 
 // The weights of the next tile, asked for in small steps while this one is decoded or multiplied: asked for at once they would fill the
@@ -82,26 +100,17 @@ struct Ahead {
 };
 
 // 32 bits of each row.
-FATHOM_INLINE Ints words32(const InterleavedRows& rows, int64_t offset) {
-#ifdef __AVX512F__
-  const __m256i first = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(rows.all(0, offset)));
-  const __m256i second = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(rows.all(1, offset)));
-  return _mm512_inserti64x4(_mm512_castsi256_si512(first), second, 1);
-#else
-  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(rows.all(0, offset)));
-#endif
+template <bool stream>
+FATHOM_INLINE Ints words32(const InterleavedRows<stream>& rows, int64_t offset) {
+  return load_as<Ints>(rows.field(offset, 4));
 }
 FATHOM_INLINE Ints words32(const Rows& rows, int64_t offset) {
   return from_words32([&](int r) __attribute__((always_inline)) { return load_as<int32_t>(rows.row(r, offset)); });
 }
 
-FATHOM_INLINE HalfInts words16(const InterleavedRows& rows, int64_t offset) {
-#ifdef __AVX512F__
-  return _mm256_set_m128i(_mm_loadu_si128(reinterpret_cast<const __m128i*>(rows.all(1, offset))),
-                          _mm_loadu_si128(reinterpret_cast<const __m128i*>(rows.all(0, offset))));
-#else
-  return _mm_loadu_si128(reinterpret_cast<const __m128i*>(rows.all(0, offset)));
-#endif
+template <bool stream>
+FATHOM_INLINE HalfInts words16(const InterleavedRows<stream>& rows, int64_t offset) {
+  return load_as<HalfInts>(rows.field(offset, 2));
 }
 FATHOM_INLINE HalfInts words16(const Rows& rows, int64_t offset) {
   return from_words16([&](int r) __attribute__((always_inline)) { return load_as<int16_t>(rows.row(r, offset)); });
@@ -113,7 +122,8 @@ FATHOM_INLINE Floats halves(const AnyRows& rows, int64_t offset) {
 }
 
 // 16 bytes of each row as columns: out[c] holds bytes 4c to 4c + 3 of the rows.
-FATHOM_INLINE void columns16(const InterleavedRows& rows, int64_t offset, Ints (&out)[4]) {
+template <bool stream>
+FATHOM_INLINE void columns16(const InterleavedRows<stream>& rows, int64_t offset, Ints (&out)[4]) {
 #pragma GCC unroll 4
   for (int c = 0; c < 4; ++c) out[c] = words32(rows, offset + 4 * c);
 }

@@ -10,7 +10,7 @@ namespace fathom::model {
 namespace {
 
 constexpr std::int64_t kPieceBytes = std::int64_t{8} << 20;
-constexpr std::int64_t kGroupRows = 8;
+constexpr std::int64_t kGroupRows = 16;
 constexpr std::size_t kPiecesPerWorker = 16;  // between two reports of progress
 
 // Rows of one matrix that a worker does at once.

@@ -44,7 +44,7 @@ void with_tables(Check&& check) {
   }
 }
 
-TEST_CASE("fields of eight rows lie side by side, in the order of use") {
+TEST_CASE("fields of sixteen rows lie side by side, in the order of use") {
   struct Run {
     std::int64_t at, bytes;  // in a block: fields of 4 bytes, or one of 2
   };
@@ -55,9 +55,9 @@ TEST_CASE("fields of eight rows lie side by side, in the order of use") {
   };
   const Shape shapes[] = {
       {interleave_q4_0, 32, {{0, 2}, {2, 16}}},
-      {interleave_q4_1, 32, {{0, 20}}},
+      {interleave_q4_1, 32, {{0, 4}, {4, 16}}},
       {interleave_q5_0, 32, {{0, 2}, {2, 20}}},
-      {interleave_q5_1, 32, {{0, 24}}},
+      {interleave_q5_1, 32, {{0, 4}, {4, 20}}},
       {interleave_q8_0, 32, {{0, 2}, {2, 32}}},
       {interleave_q2_k, 256, {{0, 16}, {80, 4}, {16, 64}}},
       {interleave_q3_k, 256, {{96, 12}, {108, 2}, {0, 96}}},
@@ -68,7 +68,7 @@ TEST_CASE("fields of eight rows lie side by side, in the order of use") {
       {interleave_iq4_nl, 32, {{0, 2}, {2, 16}}},
       {interleave_iq4_xs, 256, {{0, 136}}},
   };
-  constexpr std::int64_t kRows = 24, kBlocks = 3;
+  constexpr std::int64_t kRows = 48, kBlocks = 11;
   Rng rng(3);
   for (const Shape& shape : shapes) {
     std::int64_t block_bytes = 0;
@@ -83,14 +83,17 @@ TEST_CASE("fields of eight rows lie side by side, in the order of use") {
     w.cols = kBlocks * shape.block_values;
     shape.interleave(w, 0, kRows, out.get());
     std::vector<std::uint8_t> expected;
-    for (std::int64_t group = 0; group < kRows; group += 8) {
-      for (std::int64_t block = 0; block < kBlocks; ++block) {
+    const std::int64_t group_blocks = 256 / shape.block_values;
+    for (std::int64_t tile = 0; tile < kRows; tile += 16) {
+      for (std::int64_t group = 0; group < kBlocks; group += group_blocks) {
         for (const Run& run : shape.runs) {
           const std::int64_t field = run.bytes == 2 ? 2 : 4;
-          for (std::int64_t i = 0; i < run.bytes; i += field) {
-            for (std::int64_t row = group; row < group + 8; ++row) {
-              const std::uint8_t* at = stored.get() + row * row_bytes + block * block_bytes + run.at + i;
-              expected.insert(expected.end(), at, at + field);
+          for (std::int64_t block = group; block < std::min(group + group_blocks, kBlocks); ++block) {
+            for (std::int64_t i = 0; i < run.bytes; i += field) {
+              for (std::int64_t row = tile; row < tile + 16; ++row) {
+                const std::uint8_t* at = stored.get() + row * row_bytes + block * block_bytes + run.at + i;
+                expected.insert(expected.end(), at, at + field);
+              }
             }
           }
         }
@@ -98,15 +101,15 @@ TEST_CASE("fields of eight rows lie side by side, in the order of use") {
     }
     REQUIRE(expected.size() == out.size);
     CHECK(!std::memcmp(expected.data(), out.get(), out.size));
-    Exact<std::uint8_t> part(std::size_t(8 * row_bytes));
-    shape.interleave(w, 8, 16, part.get());
-    CHECK(!std::memcmp(part.get(), out.get() + 8 * row_bytes, part.size));
+    Exact<std::uint8_t> part(std::size_t(16 * row_bytes));
+    shape.interleave(w, 16, 32, part.get());
+    CHECK(!std::memcmp(part.get(), out.get() + 16 * row_bytes, part.size));
   }
 }
 
 TEST_CASE("a row taken out of interleaved ones is the row as stored") {
   Rng rng(4);
-  constexpr std::int64_t kRows = 24, kCols = 768;
+  constexpr std::int64_t kRows = 32, kCols = 768;
   with_tables([&](const KernelTable& table, StorageFormat format) {
     const SampleMatrix w(format, kRows, kCols, rng);
     const Interleaved interleaved(table, w);
@@ -133,7 +136,7 @@ TEST_CASE("vector tables interleave every block format that their products read 
 
 TEST_CASE("products of interleaved rows have the bits of products of rows as stored") {
   Rng rng(5);
-  constexpr std::int64_t kRows = 56, kMaxM = 131;
+  constexpr std::int64_t kRows = 48, kMaxM = 131;
   with_tables([&](const KernelTable& table, StorageFormat format) {
     const std::int64_t block = storage_layout(format).block_values;
     for (const std::int64_t cols : {block, 512 + block, std::int64_t(1536)}) {
@@ -152,9 +155,9 @@ TEST_CASE("products of interleaved rows have the bits of products of rows as sto
   });
 }
 
-TEST_CASE("ranges of groups of 8 interleaved rows give their part, and write nothing else") {
+TEST_CASE("ranges of groups of 16 interleaved rows give their part, and write nothing else") {
   Rng rng(7);
-  constexpr std::int64_t kRows = 72, kMaxM = 9, kCols = 768;
+  constexpr std::int64_t kRows = 80, kMaxM = 9, kCols = 768;
   constexpr float kUntouched = -12345.0f;
   with_tables([&](const KernelTable& table, StorageFormat format) {
     const SampleMatrix w(format, kRows, kCols, rng);
@@ -163,8 +166,8 @@ TEST_CASE("ranges of groups of 8 interleaved rows give their part, and write not
     for (const std::int64_t m : {1, 3, 4, 9}) {
       const Exact<float> whole(std::size_t(m * kRows));
       table.matmul_q8[int(format)](w.view(), 0, kRows, x.view(), m, whole.get(), kRows);
-      for (std::int64_t first = 0; first < kRows; first += 8) {
-        for (std::int64_t last = first + 8; last <= kRows; last += 8) {
+      for (std::int64_t first = 0; first < kRows; first += 16) {
+        for (std::int64_t last = first + 16; last <= kRows; last += 16) {
           CAPTURE(m);
           CAPTURE(first);
           CAPTURE(last);
