@@ -128,6 +128,11 @@ Weights load_all(TensorLoader& t) {
 Weights load_weights(io::Checkpoint& checkpoint, const Family& family, const Config& config, const Backends& backends,
                      Allocator& allocator, const LoadOptions& options, std::vector<Interleaving>& interleavings) {
   TensorLoader loader(checkpoint, family, config, backends, &allocator, options);
+  if (options.interleave) {
+    LoadOptions unreported = options;
+    unreported.progress = nullptr;
+    loader.reserve_interleaved(check_tensors(checkpoint, family, config, backends, unreported).interleaved);
+  }
   Weights weights = load_all(loader);
   interleavings = loader.take_interleavings();
   weights.stored = std::move(checkpoint.tensors);

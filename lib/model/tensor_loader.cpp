@@ -126,17 +126,23 @@ WeightView TensorLoader::matrix(const std::string& tensor, std::int64_t rows, st
   return weights;
 }
 
+void TensorLoader::reserve_interleaved(std::int64_t bytes) {
+  if (bytes > 0) reserved_ = owned_.emplace_back(*allocator_, std::size_t(bytes), MemoryPurpose::weights).as<std::uint8_t>();
+}
+
 WeightView TensorLoader::streamed(const io::TensorInfo& tensor, const WeightView& whole, std::int64_t rows) {
   if (!options.interleave || !backends_.few || !tensors_.can_release(tensor.part)) return whole;
   WeightView one = whole, out = whole;
   one.rows = rows;
   const kernels::InterleaveRows interleave = backends_.few->interleaving(one);
   if (!interleave) return whole;
+  bytes_.owned += whole.bytes();
   bytes_.interleaved += whole.bytes();
-  std::uint8_t* const memory = reinterpret_cast<std::uint8_t*>(own(std::size_t(whole.bytes())));
-  out.stored.data = memory;
+  if (dry()) return out;
+  out.stored.data = reserved_;
   out.stored.interleaved = 1;
-  if (!dry()) interleavings_.push_back({whole, interleave, memory});
+  interleavings_.push_back({whole, interleave, reserved_});
+  reserved_ += whole.bytes();
   return out;
 }
 

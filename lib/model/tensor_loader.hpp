@@ -55,8 +55,11 @@ class TensorLoader {
   WeightView transposed_copy(const io::TensorInfo& tensor, std::int64_t expert, std::int64_t rows, std::int64_t cols,
                              std::int64_t first, std::int64_t step);
 
-  // The tensor's matrix (or a stack of matrices of `rows` rows each) as products read it fastest: interleaved in memory of its
-  // own where options.interleave says so, where the back end gains by it and where the file gives its pages back in exchange;
+  // Takes memory for all matrices that streamed() will interleave, `bytes` as a dry run counts them. One block: a matrix alone
+  // would share its first and last large page with others, and get small ones there, where reading is slower.
+  void reserve_interleaved(std::int64_t bytes);
+  // The tensor's matrix (or a stack of matrices of `rows` rows each) as products read it fastest: interleaved in the memory
+  // reserved where options.interleave says so, where the back end gains by it and where the file gives its pages back in exchange;
   // else as it is.
   WeightView streamed(const io::TensorInfo& tensor, const WeightView& whole, std::int64_t rows);
 
@@ -85,6 +88,7 @@ class TensorLoader {
   Allocator* allocator_;
   std::vector<Buffer> owned_;
   std::vector<Interleaving> interleavings_;
+  std::uint8_t* reserved_ = nullptr;  // what is left of it
   LoadBytes bytes_;
 };
 
