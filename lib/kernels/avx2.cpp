@@ -13,7 +13,7 @@ namespace fathom::kernels {
 FATHOM_INTERLEAVED_FORMATS(FATHOM_DECLARE)
 #undef FATHOM_DECLARE
 
-// Defined in avx2_matmul_f32.cpp, matmul_q8.cpp, avx2_fixed_point.cpp and avx2_vector.cpp.
+// Defined in avx2_matmul_f32.cpp, matmul_q8.cpp, fixed_point.cpp and avx2_vector.cpp.
 namespace avx2 {
 
 Pointee<MatmulF32>::type matmul_f32_f32, matmul_f32_f16, matmul_f32_bf16, matmul_f32_f8_e4m3, matmul_f32_f4_e2m1,
@@ -26,11 +26,9 @@ Pointee<DecodeRow>::type decode_f32, decode_f16, decode_bf16, decode_f8_e4m3, de
     decode_q5_0, decode_q5_1, decode_q8_0, decode_q2_k, decode_q3_k, decode_q4_k, decode_q5_k, decode_q6_k, decode_iq4_nl,
     decode_iq4_xs, decode_mxfp4;
 
-float fix_row(const float* x, const float* factors, int64_t n, int32_t limit, int16_t* out);
-void fixed_products(const WeightRows& w, int64_t rows, int64_t shared, const int16_t* queries, const float* query_scales, int64_t m,
-                    float* scales, float* y);
-void fixed_sums(const WeightRows& w, int64_t rows, int64_t shared, const float* scales, const int16_t* weights,
-                const float* weight_scales, int64_t m, float* out, int64_t out_stride);
+Pointee<decltype(FixedPoint::fix_row)>::type fix_row;
+Pointee<decltype(FixedPoint::products)>::type fixed_products;
+Pointee<decltype(FixedPoint::sums)>::type fixed_sums;
 
 void quantise_row(const float* x, int64_t n, int8_t* values, float* scales, int16_t* sums);
 void f32_to_f16(const float* x, int64_t n, uint16_t* out);

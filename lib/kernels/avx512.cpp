@@ -20,7 +20,7 @@ Pointee<DecodeRow>::type decode_f32, decode_f16, decode_bf16, decode_f8_e4m3, de
     decode_iq4_xs, decode_mxfp4;
 }  // namespace avx2
 
-// Defined in avx512_matmul_f32.cpp, matmul_q8.cpp and avx512_vector.cpp.
+// Defined in avx512_matmul_f32.cpp, matmul_q8.cpp, fixed_point.cpp and avx512_vector.cpp.
 namespace avx512 {
 
 Pointee<MatmulF32>::type matmul_f32_f32, matmul_f32_f16, matmul_f32_bf16, matmul_f32_f8_e4m3, matmul_f32_f4_e2m1,
@@ -29,6 +29,10 @@ Pointee<MatmulF32>::type matmul_f32_f32, matmul_f32_f16, matmul_f32_bf16, matmul
 FATHOM_BLOCK_FORMATS(FATHOM_DECLARE)
 #undef FATHOM_DECLARE
 Pointee<AccumulateRows>::type accumulate_f32, accumulate_f16, accumulate_bf16;
+
+Pointee<decltype(FixedPoint::fix_row)>::type fix_row;
+Pointee<decltype(FixedPoint::products)>::type fixed_products;
+Pointee<decltype(FixedPoint::sums)>::type fixed_sums;
 
 void quantise_row(const float* x, int64_t n, int8_t* values, float* scales, int16_t* sums);
 void f32_to_f16(const float* x, int64_t n, uint16_t* out);
@@ -85,6 +89,7 @@ constexpr KernelTable make_table() {
   table.decode_row[kIQ4_NL] = avx2::decode_iq4_nl;
   table.decode_row[kIQ4_XS] = avx2::decode_iq4_xs;
   table.decode_row[kMXFP4] = avx2::decode_mxfp4;
+  table.fixed_point = {avx512::fix_row, avx512::fixed_products, avx512::fixed_sums};
   table.quantise_row = avx512::quantise_row;
   table.f32_to_f16 = avx512::f32_to_f16;
   table.f32_to_bf16 = avx512::f32_to_bf16;

@@ -1,4 +1,4 @@
-// The AVX-512 table with VNNI: its products with 8-bit activations are avx512_matmul_q8.cpp compiled for these instructions.
+// The AVX-512 table with VNNI: matmul_q8.cpp and fixed_point.cpp compiled for these instructions.
 #include "kernels/kernel_table.hpp"
 #include "kernels/q8_formats.hpp"
 
@@ -8,6 +8,9 @@ namespace avx512_vnni {
 #define FATHOM_DECLARE(format, Name) Pointee<MatmulQ8>::type matmul_q8_##format;
 FATHOM_BLOCK_FORMATS(FATHOM_DECLARE)
 #undef FATHOM_DECLARE
+Pointee<decltype(FixedPoint::fix_row)>::type fix_row;
+Pointee<decltype(FixedPoint::products)>::type fixed_products;
+Pointee<decltype(FixedPoint::sums)>::type fixed_sums;
 }  // namespace avx512_vnni
 
 namespace {
@@ -18,6 +21,7 @@ KernelTable make_table() {
 #define FATHOM_ENTER(format, Name) table.matmul_q8[k##Name] = avx512_vnni::matmul_q8_##format;
   FATHOM_BLOCK_FORMATS(FATHOM_ENTER)
 #undef FATHOM_ENTER
+  table.fixed_point = {avx512_vnni::fix_row, avx512_vnni::fixed_products, avx512_vnni::fixed_sums};
   return table;
 }
 

@@ -455,8 +455,6 @@ void matmul(const WeightRows& w, int64_t first_row, int64_t last_row, const Quan
   matmul_rows<F, StoredTile>(w, first_row, last_row, x, m, y, y_stride);
 }
 
-#undef FATHOM_INLINE
-
 }  // namespace
 
 // What the tables are made of.

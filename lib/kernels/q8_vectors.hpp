@@ -1,29 +1,16 @@
 // Vectors of 8 lanes (AVX2) or 16 (AVX-512) by one set of names, for products of block formats with 8-bit activations. A lane is 32 bits,
 // or four bytes, or two halves of 16 bits.
 //
-// A header for matmul_q8.cpp alone, as are the others named q8_*. That file is compiled once for each instruction set, and
-// FATHOM_NAMESPACE keeps the copies apart. All of it has internal linkage, so none can be taken for another file's.
+// A header for matmul_q8.cpp alone, as are the others named q8_*. That file is compiled once for each instruction set. All of it has internal linkage, so none can be taken for another file's.
 #pragma once
 
 #include <immintrin.h>
 #include <stdint.h>
 
-#if defined(__AMX_INT8__) || defined(__AMXINT8__)  // as GCC and as clang 14 call it
-#define FATHOM_AMX
-#define FATHOM_NAMESPACE amx_int8
-#elif defined(__AVX512VNNI__)
-#define FATHOM_NAMESPACE avx512_vnni
-#elif defined(__AVX512F__)
-#define FATHOM_NAMESPACE avx512
-#else
-#define FATHOM_NAMESPACE avx2
-#endif
+#include "kernels/avx_flags.hpp"
 
 namespace fathom::kernels::FATHOM_NAMESPACE {
 namespace {
-
-// One loop body from codes to sums must stay in registers, and the compiler's size limits would break it into calls.
-#define FATHOM_INLINE inline __attribute__((always_inline))
 
 #ifdef __AVX512F__
 using Ints = __m512i;

@@ -1,14 +1,14 @@
-// AVX2: attention to latents in fixed point. `vpmaddwd` with an addition does four times the products of `vfmadd` in twice the
-// instructions, and rows lie so that lanes are keys in products and columns in sums: nothing is added across lanes.
+// Attention to latents in fixed point, compiled for AVX2, for AVX-512 and for AVX-512 with VNNI. `vpmaddwd` with an addition does four
+// times the products of `vfmadd` in twice the instructions, VNNI has both in one, and rows lie so that lanes are keys in products and
+// columns in sums: nothing is added across lanes. All give the same bits.
 #include <immintrin.h>
 #include <stdint.h>
 
+#include "kernels/avx_flags.hpp"
 #include "kernels/kernel_table.hpp"
 
-namespace fathom::kernels::avx2 {
+namespace fathom::kernels::FATHOM_NAMESPACE {
 namespace {
-
-#define FATHOM_INLINE inline __attribute__((always_inline))
 
 constexpr float kZeroBelow = 0x1p-100f;
 constexpr uint16_t kInfinity16 = 0x7c00;
@@ -63,7 +63,7 @@ FATHOM_INLINE __m256i fix_sixteen(const Part& part, int64_t k) {
   return _mm256_packs_epi32(eight(part.at + k), eight(part.at + k + 8));
 }
 
-// Turns rows of 8 pairs of columns, in the order of fix_sixteen, and stores them pair by pair.
+// Turns 8 rows of 8 pairs of columns, in the order of fix_sixteen, and stores them pair by pair, beside those of 8 other rows.
 FATHOM_INLINE void store_keys(const __m256i (&rows)[8], int16_t* out) {
   __m256i two[8], four[8];
 #pragma GCC unroll 4
@@ -82,88 +82,164 @@ FATHOM_INLINE void store_keys(const __m256i (&rows)[8], int16_t* out) {
   constexpr int kLower[4] = {0, 1, 4, 5}, kUpper[4] = {2, 3, 6, 7};
 #pragma GCC unroll 4
   for (int i = 0; i < 4; ++i) {
-    store(out + 16 * kLower[i], _mm256_permute2x128_si256(four[i], four[4 + i], 0x20));
-    store(out + 16 * kUpper[i], _mm256_permute2x128_si256(four[i], four[4 + i], 0x31));
+    store(out + 32 * kLower[i], _mm256_permute2x128_si256(four[i], four[4 + i], 0x20));
+    store(out + 32 * kUpper[i], _mm256_permute2x128_si256(four[i], four[4 + i], 0x31));
   }
 }
 
-// n columns of 8 rows to keys [n / 2][8 rows][2 columns].
+// n columns of 8 rows to one half of keys [n / 2][16 rows][2 columns].
 FATHOM_INLINE void fix_keys(const Part (&parts)[8], int64_t n, int16_t* keys) {
   for (int64_t k = 0; k < n; k += 16) {
     __m256i integers[8];
 #pragma GCC unroll 8
     for (int i = 0; i < 8; ++i) integers[i] = fix_sixteen(parts[i], k);
-    store_keys(integers, keys + 8 * k);
+    store_keys(integers, keys + 16 * k);
   }
+}
+
+// ---- Sixteen sums of 32 bits.
+
+FATHOM_INLINE int32_t pair_of(const int16_t* at) {
+  int32_t two;
+  __builtin_memcpy(&two, at, sizeof two);
+  return two;
+}
+
+#ifdef __AVX512F__
+
+constexpr int kAtOnce = 8;  // queries, or rows of results, that share a load
+using Sixteen = __m512i;
+
+FATHOM_INLINE Sixteen load_pairs(const int16_t* at) { return _mm512_loadu_si512(at); }
+
+// sums + both products of pairs.
+FATHOM_INLINE Sixteen add_products(Sixteen sums, Sixteen pairs, int32_t pair) {
+#ifdef __AVX512VNNI__
+  return _mm512_dpwssd_epi32(sums, pairs, _mm512_set1_epi32(pair));
+#else
+  return _mm512_add_epi32(sums, _mm512_madd_epi16(pairs, _mm512_set1_epi32(pair)));
+#endif
+}
+
+// out = a * (a_factor * a_factors) + b * (b_factor * b_factors).
+FATHOM_INLINE void store_scaled(Sixteen a, float a_factor, const float* a_factors, Sixteen b, float b_factor, const float* b_factors, float* out) {
+  const __m512 a_scale = _mm512_mul_ps(_mm512_set1_ps(a_factor), _mm512_loadu_ps(a_factors));
+  const __m512 b_scale = _mm512_mul_ps(_mm512_set1_ps(b_factor), _mm512_loadu_ps(b_factors));
+  _mm512_storeu_ps(out, _mm512_fmadd_ps(_mm512_cvtepi32_ps(b), b_scale, _mm512_mul_ps(_mm512_cvtepi32_ps(a), a_scale)));
+}
+
+// out += sums * factor.
+FATHOM_INLINE void add_scaled(Sixteen sums, float factor, float* out) {
+  _mm512_storeu_ps(out, _mm512_fmadd_ps(_mm512_set1_ps(factor), _mm512_cvtepi32_ps(sums), _mm512_loadu_ps(out)));
+}
+
+#else
+
+constexpr int kAtOnce = 4;
+struct Sixteen {
+  __m256i half[2];
+};
+
+FATHOM_INLINE Sixteen load_pairs(const int16_t* at) { return {{load(at), load(at + 16)}}; }
+
+FATHOM_INLINE Sixteen add_products(Sixteen sums, Sixteen pairs, int32_t pair) {
+  const __m256i both = _mm256_set1_epi32(pair);
+  return {{_mm256_add_epi32(sums.half[0], _mm256_madd_epi16(pairs.half[0], both)),
+           _mm256_add_epi32(sums.half[1], _mm256_madd_epi16(pairs.half[1], both))}};
+}
+
+FATHOM_INLINE void store_scaled(Sixteen a, float a_factor, const float* a_factors, Sixteen b, float b_factor, const float* b_factors, float* out) {
+#pragma GCC unroll 2
+  for (int h = 0; h < 2; ++h) {
+    const __m256 a_scale = _mm256_mul_ps(_mm256_set1_ps(a_factor), _mm256_loadu_ps(a_factors + 8 * h));
+    const __m256 b_scale = _mm256_mul_ps(_mm256_set1_ps(b_factor), _mm256_loadu_ps(b_factors + 8 * h));
+    const __m256 first = _mm256_mul_ps(_mm256_cvtepi32_ps(a.half[h]), a_scale);
+    _mm256_storeu_ps(out + 8 * h, _mm256_fmadd_ps(_mm256_cvtepi32_ps(b.half[h]), b_scale, first));
+  }
+}
+
+FATHOM_INLINE void add_scaled(Sixteen sums, float factor, float* out) {
+#pragma GCC unroll 2
+  for (int h = 0; h < 2; ++h) {
+    const __m256 before = _mm256_loadu_ps(out + 8 * h);
+    _mm256_storeu_ps(out + 8 * h, _mm256_fmadd_ps(_mm256_set1_ps(factor), _mm256_cvtepi32_ps(sums.half[h]), before));
+  }
+}
+
+#endif
+
+// Calls go.operator()<R>() for R things at a time until all `count` were had; go says which by a counter of its own.
+template <typename Go>
+FATHOM_INLINE void in_groups(int64_t count, Go&& go) {
+  if constexpr (kAtOnce == 8) {
+    for (; count >= 8; count -= 8) go.template operator()<8>();
+  }
+  for (; count >= 4; count -= 4) go.template operator()<4>();
+  if (count == 3) go.template operator()<3>();
+  if (count == 2) go.template operator()<2>();
+  if (count == 1) go.template operator()<1>();
 }
 
 // ---- Products.
 
-FATHOM_INLINE __m256i pair_of(const int16_t* at) {
-  int32_t two;
-  __builtin_memcpy(&two, at, sizeof two);
-  return _mm256_set1_epi32(two);
-}
-
-// Asks for rows [first, last) in `times` goes, while those before are multiplied.
+// Asks for rows [first, last) in `times` steps, while those before are multiplied. Few lines at a step: many fill the processor's list
+// of outstanding ones, and it waits.
 class Ahead {
  public:
   FATHOM_INLINE Ahead(const WeightRows& w, int64_t first, int64_t last, int64_t times)
       : at_(reinterpret_cast<const char*>(w.data + first * w.row_bytes)),
         end_(reinterpret_cast<const char*>(w.data + last * w.row_bytes)),
-        share_((last - first) * w.row_bytes / (times > 0 ? times : 1) + 1) {}
-  FATHOM_INLINE void fetch() {
-    for (const char* stop = at_ + share_; at_ < stop && at_ < end_; at_ += 64) _mm_prefetch(at_, _MM_HINT_T0);
+        lines_(times > 0 ? ((last - first) * w.row_bytes / 64 + times - 1) / times : 0) {}
+  FATHOM_INLINE void step() {
+    if (at_ >= end_) return;
+    for (int64_t line = 0; line < lines_; ++line) _mm_prefetch(at_ + 64 * line, _MM_HINT_T0);
+    at_ += 64 * lines_;
   }
 
  private:
   const char* at_;
   const char* end_;
-  int64_t share_;
+  int64_t lines_;
 };
 
 FATHOM_INLINE void clear(float* at, int64_t count) {
   for (int64_t k = 0; k < count; k += 8) _mm256_storeu_ps(at + k, _mm256_setzero_ps());
 }
 
-// Sixteen rows as keys: for each eight [cols / 2][8 rows][2 columns].
+// Sixteen rows as keys [cols / 2][16 rows][2 columns].
 struct Keys {
-  alignas(32) int16_t integers[16 * 2 * kFixedColumns];
-  alignas(32) float shared_scales[16];
-  alignas(32) float other_scales[16];
+  alignas(64) int16_t integers[16 * 2 * kFixedColumns];
+  alignas(64) float shared_scales[16];
+  alignas(64) float other_scales[16];
 };
+
+constexpr int64_t kStepPairs = 4;  // parts of a row are multiples of 16 columns
 
 // Adds the products of pairs [first, last) of columns with R queries.
 template <int R>
-FATHOM_INLINE void add_products(const int16_t* keys, int64_t cols, int64_t first, int64_t last, const int16_t* queries,
-                                __m256i (&sums)[R][2]) {
-#pragma GCC unroll 2
-  for (int64_t p = first; p < last; ++p) {
-    const __m256i low = load(keys + 16 * p), high = load(keys + 8 * cols + 16 * p);
+FATHOM_INLINE void add_columns(const int16_t* keys, int64_t cols, int64_t first, int64_t last, const int16_t* queries, Ahead& ahead,
+                               Sixteen (&sums)[R]) {
+  for (int64_t begin = first; begin < last; begin += kStepPairs) {
+    ahead.step();
 #pragma GCC unroll 4
-    for (int r = 0; r < R; ++r) {
-      const __m256i query = pair_of(queries + r * cols + 2 * p);
-      sums[r][0] = _mm256_add_epi32(sums[r][0], _mm256_madd_epi16(low, query));
-      sums[r][1] = _mm256_add_epi32(sums[r][1], _mm256_madd_epi16(high, query));
+    for (int64_t p = begin; p < begin + kStepPairs; ++p) {
+      const Sixteen pairs = load_pairs(keys + 32 * p);
+#pragma GCC unroll 8
+      for (int r = 0; r < R; ++r) sums[r] = add_products(sums[r], pairs, pair_of(queries + r * cols + 2 * p));
     }
   }
 }
 
 template <int R>
 FATHOM_INLINE void multiply_sixteen(const Keys& keys, int64_t shared, int64_t cols, const int16_t* queries,
-                                    const float* query_scales, float* y) {
-  __m256i first[R][2] = {}, second[R][2] = {};
-  add_products<R>(keys.integers, cols, 0, shared / 2, queries, first);
-  add_products<R>(keys.integers, cols, shared / 2, cols / 2, queries, second);
-#pragma GCC unroll 4
+                                    const float* query_scales, Ahead& ahead, float* y) {
+  Sixteen first[R] = {}, second[R] = {};
+  add_columns<R>(keys.integers, cols, 0, shared / 2, queries, ahead, first);
+  add_columns<R>(keys.integers, cols, shared / 2, cols / 2, queries, ahead, second);
+#pragma GCC unroll 8
   for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 2
-    for (int half = 0; half < 2; ++half) {
-      const __m256 shared_scale = _mm256_mul_ps(_mm256_set1_ps(query_scales[2 * r]), _mm256_load_ps(keys.shared_scales + 8 * half));
-      const __m256 other_scale = _mm256_mul_ps(_mm256_set1_ps(query_scales[2 * r + 1]), _mm256_load_ps(keys.other_scales + 8 * half));
-      const __m256 shared_part = _mm256_mul_ps(_mm256_cvtepi32_ps(first[r][half]), shared_scale);
-      _mm256_storeu_ps(y + r * kFixedRows + 8 * half, _mm256_fmadd_ps(_mm256_cvtepi32_ps(second[r][half]), other_scale, shared_part));
-    }
+    store_scaled(first[r], query_scales[2 * r], keys.shared_scales, second[r], query_scales[2 * r + 1], keys.other_scales,
+                 y + r * kFixedRows);
   }
 }
 
@@ -175,25 +251,15 @@ constexpr int64_t kSumColumns = 32;  // a line of the cache
 template <int R>
 FATHOM_INLINE void sum_sixteen(const int16_t* values, int64_t pairs, const int16_t* weights, const float* weight_scales, float* out,
                                int64_t out_stride) {
-  __m256i sums[R][2] = {};
+  Sixteen sums[R] = {};
 #pragma GCC unroll 2
   for (int64_t p = 0; p < pairs; ++p) {
-    const __m256i low = load(values + 32 * p), high = load(values + 32 * p + 16);
-#pragma GCC unroll 4
-    for (int r = 0; r < R; ++r) {
-      const __m256i weight = pair_of(weights + r * kFixedRows + 2 * p);
-      sums[r][0] = _mm256_add_epi32(sums[r][0], _mm256_madd_epi16(low, weight));
-      sums[r][1] = _mm256_add_epi32(sums[r][1], _mm256_madd_epi16(high, weight));
-    }
+    const Sixteen both = load_pairs(values + 32 * p);
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) sums[r] = add_products(sums[r], both, pair_of(weights + r * kFixedRows + 2 * p));
   }
-#pragma GCC unroll 4
-  for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 2
-    for (int half = 0; half < 2; ++half) {
-      float* at = out + r * out_stride + 8 * half;
-      _mm256_storeu_ps(at, _mm256_fmadd_ps(_mm256_set1_ps(weight_scales[r]), _mm256_cvtepi32_ps(sums[r][half]), _mm256_loadu_ps(at)));
-    }
-  }
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r) add_scaled(sums[r], weight_scales[r], out + r * out_stride);
 }
 
 }  // namespace
@@ -234,7 +300,7 @@ void fixed_products(const WeightRows& w, int64_t rows, int64_t shared, const int
       for (int64_t i = 0; i < m; ++i) clear(y + i * kFixedRows + first, kFixedRows - first);
       return;
     }
-    Ahead ahead(w, first + 16, first + 32 < rows ? first + 32 : rows, (m + 3) / 4);
+    Ahead ahead(w, first + 16, first + 32 < rows ? first + 32 : rows, (m + kAtOnce - 1) / kAtOnce * (w.cols / (2 * kStepPairs)));
     Keys keys;
     for (int64_t eight = 0; eight < 16; eight += 8) {
       Part shared_parts[8], other_parts[8];
@@ -246,18 +312,15 @@ void fixed_products(const WeightRows& w, int64_t rows, int64_t shared, const int
         shared_parts[i] = part_of(at, keys.shared_scales[eight + i]);
         other_parts[i] = part_of(at + shared, keys.other_scales[eight + i]);
       }
-      fix_keys(shared_parts, shared, keys.integers + eight * w.cols);
-      fix_keys(other_parts, w.cols - shared, keys.integers + eight * w.cols + 8 * shared);
+      fix_keys(shared_parts, shared, keys.integers + 2 * eight);
+      fix_keys(other_parts, w.cols - shared, keys.integers + 2 * eight + 16 * shared);
     }
     int64_t i = 0;
-    const auto multiply = [&]<int R>() {
-      ahead.fetch();
-      multiply_sixteen<R>(keys, shared, w.cols, queries + i * w.cols, query_scales + 2 * i, y + i * kFixedRows + first);
-    };
-    for (; i + 4 <= m; i += 4) multiply.template operator()<4>();
-    if (m - i == 3) multiply.template operator()<3>();
-    if (m - i == 2) multiply.template operator()<2>();
-    if (m - i == 1) multiply.template operator()<1>();
+    in_groups(m, [&]<int R>() {
+      multiply_sixteen<R>(keys, shared, w.cols, queries + i * w.cols, query_scales + 2 * i, ahead,
+                          y + i * kFixedRows + first);
+      i += R;
+    });
   }
 }
 
@@ -265,7 +328,7 @@ void fixed_sums(const WeightRows& w, int64_t rows, int64_t shared, const float* 
                 const float* weight_scales, int64_t m, float* out, int64_t out_stride) {
   Part parts[kFixedRows];
   for (int64_t row = 0; row < kFixedRows; ++row) parts[row] = part_of(row < rows ? row_of(w, row) : kZeros, scales[row]);
-  alignas(32) int16_t values[kSumColumns / 16][kFixedRows / 2][16][2];
+  alignas(64) int16_t values[kSumColumns / 16][kFixedRows / 2][16][2];
   const int64_t pairs = (rows + 1) / 2;
   for (int64_t begin = 0; begin < shared; begin += kSumColumns) {
     const int64_t blocks = shared - begin < kSumColumns ? 1 : 2;
@@ -279,15 +342,12 @@ void fixed_sums(const WeightRows& w, int64_t rows, int64_t shared, const float* 
     for (int64_t b = 0; b < blocks; ++b) {
       const int64_t k = begin + 16 * b;
       int64_t i = 0;
-      const auto sum = [&]<int R>() {
+      in_groups(m, [&]<int R>() {
         sum_sixteen<R>(values[b][0][0], pairs, weights + i * kFixedRows, weight_scales + i, out + i * out_stride + k, out_stride);
-      };
-      for (; i + 4 <= m; i += 4) sum.template operator()<4>();
-      if (m - i == 3) sum.template operator()<3>();
-      if (m - i == 2) sum.template operator()<2>();
-      if (m - i == 1) sum.template operator()<1>();
+        i += R;
+      });
     }
   }
 }
 
-}  // namespace fathom::kernels::avx2
+}  // namespace fathom::kernels::FATHOM_NAMESPACE

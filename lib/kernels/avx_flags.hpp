@@ -1,0 +1,16 @@
+// What the flags of a file that is compiled for several instruction sets say: a namespace that keeps its copies apart, and AMX by one name.
+#pragma once
+
+#if defined(__AMX_INT8__) || defined(__AMXINT8__)  // as GCC and as clang 14 call it
+#define FATHOM_AMX
+#define FATHOM_NAMESPACE amx_int8
+#elif defined(__AVX512VNNI__)
+#define FATHOM_NAMESPACE avx512_vnni
+#elif defined(__AVX512F__)
+#define FATHOM_NAMESPACE avx512
+#else
+#define FATHOM_NAMESPACE avx2
+#endif
+
+// A loop body from loads to sums must stay in registers, and the compiler's size limits would break it into calls.
+#define FATHOM_INLINE inline __attribute__((always_inline))
