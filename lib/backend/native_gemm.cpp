@@ -42,7 +42,8 @@ class NativeBackend final : public GemmBackend {
   }
 
   kernels::InterleaveRows interleaving(const WeightView& weights) const noexcept override {
-    return reads_quantised(weights.format) && weights.rows % 16 == 0 ? kernels_.interleave_rows[kernel_index(weights.format)] : nullptr;
+    const bool whole = weights.rows % kernels::kInterleavedRows == 0;
+    return whole && reads_quantised(weights.format) ? kernels_.interleave_rows[kernel_index(weights.format)] : nullptr;
   }
 
   std::unique_ptr<PackedMatrix> pack(const WeightView& weights, std::int64_t, Allocator&) const override {

@@ -6,12 +6,11 @@
 #include <immintrin.h>
 #include <stdint.h>
 
+#include "kernels/avx_flags.hpp"
 #include "kernels/kernel_table.hpp"
 
 namespace fathom::kernels::avx2 {
 namespace {
-
-#define FATHOM_INLINE inline __attribute__((always_inline))
 
 constexpr int64_t kGroup = 256;
 constexpr int kBlocks = 8;  // of 32 columns, in a group

@@ -5,12 +5,11 @@
 #include <immintrin.h>
 #include <stdint.h>
 
+#include "kernels/avx_flags.hpp"
 #include "kernels/kernel_table.hpp"
 
 namespace fathom::kernels::avx2 {
 namespace {
-
-#define FATHOM_INLINE inline __attribute__((always_inline))
 
 struct Sixteen {
   __m256 low, high;

@@ -2,12 +2,11 @@
 #include <immintrin.h>
 #include <stdint.h>
 
+#include "kernels/avx_flags.hpp"
 #include "kernels/kernel_table.hpp"
 
 namespace fathom::kernels::avx2 {
 namespace {
-
-#define FATHOM_INLINE inline __attribute__((always_inline))
 
 constexpr int64_t kLanes = 8;
 

@@ -3,12 +3,11 @@
 #include <immintrin.h>
 #include <stdint.h>
 
+#include "kernels/avx_flags.hpp"
 #include "kernels/kernel_table.hpp"
 
 namespace fathom::kernels::avx512 {
 namespace {
-
-#define FATHOM_INLINE inline __attribute__((always_inline))
 
 constexpr int64_t kLanes = 16;
 
@@ -299,8 +298,6 @@ FATHOM_INLINE void accumulate(const WeightRows& w, int64_t first_row, int64_t la
     }
   }
 }
-
-#undef FATHOM_INLINE
 
 }  // namespace
 

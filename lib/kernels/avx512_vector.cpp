@@ -2,12 +2,11 @@
 #include <immintrin.h>
 #include <stdint.h>
 
+#include "kernels/avx_flags.hpp"
 #include "kernels/kernel_table.hpp"
 
 namespace fathom::kernels::avx512 {
 namespace {
-
-#define FATHOM_INLINE inline __attribute__((always_inline))
 
 constexpr int64_t kLanes = 16;
 constexpr int kNearest = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
@@ -197,7 +196,5 @@ void rope_half(float* x, const float* cos, const float* sin, int64_t n_pairs) {
     store(second + i, _mm512_fmadd_ps(a, s, _mm512_mul_ps(b, c)), lanes);
   });
 }
-
-#undef FATHOM_INLINE
 
 }  // namespace fathom::kernels::avx512

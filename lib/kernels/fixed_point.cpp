@@ -122,7 +122,8 @@ FATHOM_INLINE Sixteen add_products(Sixteen sums, Sixteen pairs, int32_t pair) {
 }
 
 // out = a * (a_factor * a_factors) + b * (b_factor * b_factors).
-FATHOM_INLINE void store_scaled(Sixteen a, float a_factor, const float* a_factors, Sixteen b, float b_factor, const float* b_factors, float* out) {
+FATHOM_INLINE void store_scaled(Sixteen a, float a_factor, const float* a_factors, Sixteen b, float b_factor, const float* b_factors,
+                                float* out) {
   const __m512 a_scale = _mm512_mul_ps(_mm512_set1_ps(a_factor), _mm512_loadu_ps(a_factors));
   const __m512 b_scale = _mm512_mul_ps(_mm512_set1_ps(b_factor), _mm512_loadu_ps(b_factors));
   _mm512_storeu_ps(out, _mm512_fmadd_ps(_mm512_cvtepi32_ps(b), b_scale, _mm512_mul_ps(_mm512_cvtepi32_ps(a), a_scale)));
@@ -148,7 +149,8 @@ FATHOM_INLINE Sixteen add_products(Sixteen sums, Sixteen pairs, int32_t pair) {
            _mm256_add_epi32(sums.half[1], _mm256_madd_epi16(pairs.half[1], both))}};
 }
 
-FATHOM_INLINE void store_scaled(Sixteen a, float a_factor, const float* a_factors, Sixteen b, float b_factor, const float* b_factors, float* out) {
+FATHOM_INLINE void store_scaled(Sixteen a, float a_factor, const float* a_factors, Sixteen b, float b_factor, const float* b_factors,
+                                float* out) {
 #pragma GCC unroll 2
   for (int h = 0; h < 2; ++h) {
     const __m256 a_scale = _mm256_mul_ps(_mm256_set1_ps(a_factor), _mm256_loadu_ps(a_factors + 8 * h));
@@ -168,16 +170,17 @@ FATHOM_INLINE void add_scaled(Sixteen sums, float factor, float* out) {
 
 #endif
 
-// Calls go.operator()<R>() for R things at a time until all `count` were had; go says which by a counter of its own.
+// Calls go.operator()<R>(i) for things i to i + R - 1, until all `count` were had.
 template <typename Go>
 FATHOM_INLINE void in_groups(int64_t count, Go&& go) {
+  int64_t i = 0;
   if constexpr (kAtOnce == 8) {
-    for (; count >= 8; count -= 8) go.template operator()<8>();
+    for (; i + 8 <= count; i += 8) go.template operator()<8>(i);
   }
-  for (; count >= 4; count -= 4) go.template operator()<4>();
-  if (count == 3) go.template operator()<3>();
-  if (count == 2) go.template operator()<2>();
-  if (count == 1) go.template operator()<1>();
+  for (; i + 4 <= count; i += 4) go.template operator()<4>(i);
+  if (count - i == 3) go.template operator()<3>(i);
+  if (count - i == 2) go.template operator()<2>(i);
+  if (count - i == 1) go.template operator()<1>(i);
 }
 
 // ---- Products.
@@ -315,11 +318,8 @@ void fixed_products(const WeightRows& w, int64_t rows, int64_t shared, const int
       fix_keys(shared_parts, shared, keys.integers + 2 * eight);
       fix_keys(other_parts, w.cols - shared, keys.integers + 2 * eight + 16 * shared);
     }
-    int64_t i = 0;
-    in_groups(m, [&]<int R>() {
-      multiply_sixteen<R>(keys, shared, w.cols, queries + i * w.cols, query_scales + 2 * i, ahead,
-                          y + i * kFixedRows + first);
-      i += R;
+    in_groups(m, [&]<int R>(int64_t i) {
+      multiply_sixteen<R>(keys, shared, w.cols, queries + i * w.cols, query_scales + 2 * i, ahead, y + i * kFixedRows + first);
     });
   }
 }
@@ -341,10 +341,8 @@ void fixed_sums(const WeightRows& w, int64_t rows, int64_t shared, const float* 
     }
     for (int64_t b = 0; b < blocks; ++b) {
       const int64_t k = begin + 16 * b;
-      int64_t i = 0;
-      in_groups(m, [&]<int R>() {
+      in_groups(m, [&]<int R>(int64_t i) {
         sum_sixteen<R>(values[b][0][0], pairs, weights + i * kFixedRows, weight_scales + i, out + i * out_stride + k, out_stride);
-        i += R;
       });
     }
   }

@@ -5,8 +5,7 @@
 namespace fathom::kernels {
 namespace {
 
-constexpr int64_t kRows = 16;
-constexpr int64_t kGroupValues = 256;
+constexpr int64_t kRows = kInterleavedRows;
 
 // Copies a field of `bytes` bytes of all rows.
 template <int bytes>
@@ -41,42 +40,40 @@ struct Run {
 template <int values, Run... runs>
 struct Block {
   static constexpr int64_t kBytes = (runs.bytes + ...);
-  static constexpr int64_t kGroupBytes = kGroupValues / values * kBytes;  // of a row
 
   static void interleave(const WeightRows& w, int64_t first_row, int64_t last_row, uint8_t* out) {
-    const int64_t row_bytes = w.cols / values * kBytes;
     for (int64_t n = first_row; n < last_row; n += kRows) {
       const uint8_t* rows[kRows];
       for (int64_t r = 0; r < kRows; ++r) rows[r] = w.data + (n + r) * w.row_bytes;
-      for (int64_t group = 0; group < row_bytes; group += kGroupBytes) {
-        const int64_t end = group + kGroupBytes < row_bytes ? group + kGroupBytes : row_bytes;
-        const auto copy = [&]<Run run>() {
-          for (int64_t block = group; block < end; block += kBytes) out = copy_run<run.bytes>(rows, block + run.at, out);
-        };
-        (copy.template operator()<runs>(), ...);
-      }
+      in_order(w.cols, [&]<Run run>(int64_t at) { out = copy_run<run.bytes>(rows, at, out); });
     }
   }
 
   // The pieces of one row, lane `r` of its tile.
   static void take_row(const WeightRows& w, int64_t row, uint8_t* out) {
-    const int64_t row_bytes = w.cols / values * kBytes, r = row % kRows;
+    const int64_t r = row % kRows;
     const uint8_t* from = w.data + (row - r) * w.row_bytes;
-    for (int64_t group = 0; group < row_bytes; group += kGroupBytes) {
-      const int64_t end = group + kGroupBytes < row_bytes ? group + kGroupBytes : row_bytes;
-      const auto take = [&](Run run) {
-        const int field = run.bytes == 2 ? 2 : 4;
-        for (int64_t block = group; block < end; block += kBytes) {
-          for (int i = 0; i < run.bytes; i += field, from += kRows * field) {
-            __builtin_memcpy(out + block + run.at + i, from + r * field, size_t(field));
-          }
-        }
-      };
-      (take(runs), ...);
-    }
+    in_order(w.cols, [&]<Run run>(int64_t at) {
+      constexpr int kField = run.bytes == 2 ? 2 : 4;
+      for (int i = 0; i < run.bytes; i += kField, from += kRows * kField) __builtin_memcpy(out + at + i, from + r * kField, kField);
+    });
   }
 
  private:
+  // Calls visit.operator()<run>(at) for every run of a row, where `at` is its first byte as stored, in the order of interleaved rows.
+  template <typename Visit>
+  static void in_order(int64_t cols, Visit&& visit) {
+    constexpr int64_t kGroupBytes = kInterleavedColumns / values * kBytes;
+    const int64_t row_bytes = cols / values * kBytes;
+    for (int64_t group = 0; group < row_bytes; group += kGroupBytes) {
+      const int64_t end = group + kGroupBytes < row_bytes ? group + kGroupBytes : row_bytes;
+      const auto visit_all = [&]<Run run>() {
+        for (int64_t block = group; block < end; block += kBytes) visit.template operator()<run>(block + run.at);
+      };
+      (visit_all.template operator()<runs>(), ...);
+    }
+  }
+
   template <int bytes>
   static uint8_t* copy_run(const uint8_t* const* rows, int64_t at, uint8_t* out) {
     if constexpr (bytes == 2) {

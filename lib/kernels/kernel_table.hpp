@@ -27,7 +27,7 @@ struct WeightRows {
   int32_t scale_rows = 1;
   int32_t scale_cols = 1;
   int32_t scale_is_e8m0 = 0;
-  // 1: as interleave_rows leaves them. Then 16 rows are a whole: row numbers in calls are multiples of 16.
+  // 1: as interleave_rows leaves them. Row numbers in calls are then multiples of kInterleavedRows.
   int32_t interleaved = 0;
 };
 
@@ -56,8 +56,11 @@ using AccumulateRows = void (*)(const WeightRows& w, int64_t first_row, int64_t 
 // out[0 .. count) = row `row` of w, columns [first_col, first_col + count); both are multiples of the format's block.
 using DecodeRow = void (*)(const WeightRows& w, int64_t row, int64_t first_col, int64_t count, float* out);
 
-// Rows [first_row, last_row) of w, multiples of 16 in number and position, with the fields of blocks of 16 rows side by side, in an order
-// that interleave.hpp tells. out is where first_row begins; it takes as many bytes as were there.
+// Rows and columns whose fields lie side by side in interleaved matrices.
+constexpr int64_t kInterleavedRows = 16;
+constexpr int64_t kInterleavedColumns = 256;
+
+// Rows [first_row, last_row) of w, multiples of kInterleavedRows in number and position, in the order that interleave.hpp tells. out is where first_row begins; it takes as many bytes as were there.
 using InterleaveRows = void (*)(const WeightRows& w, int64_t first_row, int64_t last_row, uint8_t* out);
 
 // out = row `row` of interleaved w, as it was stored.

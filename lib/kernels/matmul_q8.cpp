@@ -11,7 +11,7 @@
 // 16 rows of weights of a group are decoded once into a tile whose lanes are rows (q8_tile.hpp), and all rows of activations pass over
 // it, some at a time: no sums are taken across lanes. Without VNNI, products of pairs (maddubs) are added in 16 bits as long as they
 // fit. Rows as stored are 16 short streams to memory, which the processor does not prefetch by itself: the next 16 rows are asked for
-// while these are worked on. Interleaved rows are one or two streams, and need not be turned.
+// while these are worked on. Interleaved rows are one stream, and need not be turned.
 #include "kernels/q8_blocks.hpp"
 #include "kernels/q8_formats.hpp"
 #include "kernels/q8_k_blocks.hpp"

@@ -11,7 +11,8 @@ namespace {
 constexpr int kBlockValues = 32;
 constexpr int kGroupBlocks = 8;  // a group: a super-block, or eight blocks of 32
 constexpr int kGroupValues = kBlockValues * kGroupBlocks;
-constexpr int kTileRows = 16;  // rows of weights worked on at once,
+static_assert(kGroupValues == kInterleavedColumns);
+constexpr int kTileRows = kInterleavedRows;  // rows of weights worked on at once,
 constexpr int kParts = kTileRows / kLanes;  // as so many registers
 
 // What a format's product needs; formats override what differs. Besides, a format F has

@@ -10,7 +10,7 @@ namespace fathom::model {
 namespace {
 
 constexpr std::int64_t kPieceBytes = std::int64_t{8} << 20;
-constexpr std::int64_t kGroupRows = 16;
+constexpr std::int64_t kGroupRows = kernels::kInterleavedRows;
 constexpr std::size_t kPiecesPerWorker = 16;  // between two reports of progress
 
 // Rows of one matrix that a worker does at once.
@@ -44,9 +44,6 @@ void interleave(const io::TensorSource& tensors, const Piece& piece) noexcept {
 
 void interleave_weights(const io::TensorSource& tensors, std::span<const Interleaving> interleavings, TaskSystem& tasks,
                         const std::function<bool(double done, std::string_view what)>& progress) {
-  for (const Interleaving& matrix : interleavings) {
-    prefer_large_pages({reinterpret_cast<const std::byte*>(matrix.out), std::size_t(matrix.stored.bytes())});
-  }
   const std::vector<Piece> pieces = cut(interleavings);
   run_pieces(tasks, pieces.size(), kPiecesPerWorker, "interleaving weights", progress, [&](std::size_t i) {
     interleave(tensors, pieces[i]);

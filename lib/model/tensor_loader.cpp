@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/error.hpp"
+#include "platform/memory_policy.hpp"
 #include "quant/formats.hpp"
 
 namespace fathom::model {
@@ -127,7 +128,10 @@ WeightView TensorLoader::matrix(const std::string& tensor, std::int64_t rows, st
 }
 
 void TensorLoader::reserve_interleaved(std::int64_t bytes) {
-  if (bytes > 0) reserved_ = owned_.emplace_back(*allocator_, std::size_t(bytes), MemoryPurpose::weights).as<std::uint8_t>();
+  if (bytes == 0) return;
+  const Buffer& block = owned_.emplace_back(*allocator_, std::size_t(bytes), MemoryPurpose::weights);
+  prefer_large_pages({block.data(), block.bytes()});
+  reserved_ = block.as<std::uint8_t>();
 }
 
 WeightView TensorLoader::streamed(const io::TensorInfo& tensor, const WeightView& whole, std::int64_t rows) {

@@ -1,6 +1,5 @@
 #include "fathom/runtime.hpp"
 
-
 #include "base/error.hpp"
 #include "fathom/version.hpp"
 #include "platform/os_file_system.hpp"
