@@ -54,7 +54,7 @@ class GemmBackend {
   virtual bool reads_quantised(StorageFormat format) const noexcept = 0;
 
   // How rows of this matrix become what multiply() reads fastest (WeightRows::interleaved, with the same results), or null when
-  // that is as they are stored. The number of rows is a multiple of 8 then, and multiply() takes columns in eights.
+  // that is as they are stored. The number of rows is a multiple of 16 then, and multiply() takes columns in sixteens.
   virtual kernels::InterleaveRows interleaving(const WeightView&) const noexcept { return nullptr; }
 
   // At load: may throw and allocate. `max_rows` bounds the activations' rows of later calls.

@@ -14,10 +14,10 @@ constexpr std::size_t kPiecesPerWorker = 4;             // between two reports o
 
 using Bytes = std::span<const std::byte>;
 
-// The parts of the maps between interleaved matrices, in pieces.
-std::vector<Bytes> cut(const io::TensorSource& tensors, std::span<const Interleaving> interleaved) {
+// The parts of the maps between placed matrices, in pieces.
+std::vector<Bytes> cut(const io::TensorSource& tensors, std::span<const Placement> placed) {
   std::vector<Bytes> taken;
-  for (const Interleaving& matrix : interleaved) {
+  for (const Placement& matrix : placed) {
     taken.push_back({reinterpret_cast<const std::byte*>(matrix.stored.stored.data), std::size_t(matrix.stored.bytes())});
   }
   std::sort(taken.begin(), taken.end(), [](Bytes a, Bytes b) { return a.data() < b.data(); });
@@ -43,9 +43,9 @@ std::vector<Bytes> cut(const io::TensorSource& tensors, std::span<const Interlea
 
 }  // namespace
 
-void bring_in_weights(const io::TensorSource& tensors, std::span<const Interleaving> interleaved, TaskSystem& tasks,
+void bring_in_weights(const io::TensorSource& tensors, std::span<const Placement> placed, TaskSystem& tasks,
                       const std::function<bool(double done, std::string_view what)>& progress) {
-  const std::vector<Bytes> pieces = cut(tensors, interleaved);
+  const std::vector<Bytes> pieces = cut(tensors, placed);
   std::uint64_t bytes = 0;
   for (const Bytes piece : pieces) bytes += piece.size();
   const std::int64_t memory = physical_memory_bytes();

@@ -21,6 +21,8 @@ void load_grouped_query(TensorLoader& t, std::int64_t layer, AttentionWeights& o
   if (c.sinks) out.sinks = t.vector(t.name(Role::attn_sinks, layer), c.num_attention_heads);
 }
 
+using Placing = TensorLoader::Placing;
+
 void load_latent(TensorLoader& t, std::int64_t layer, AttentionWeights& out) {
   const Config& c = t.config;
   const std::int64_t q_rows = c.num_attention_heads * c.head_dim;
@@ -40,11 +42,16 @@ void load_latent(TensorLoader& t, std::int64_t layer, AttentionWeights& out) {
     t.expect_shape(*k_b, {c.num_attention_heads, c.kv_lora_rank, c.qk_nope_head_dim});
     const io::TensorInfo& v_b = t.require(t.name(Role::attn_v_b, layer));
     t.expect_shape(v_b, {c.num_attention_heads, c.v_head_dim, c.kv_lora_rank});
-    out.heads = nn::LatentHeads::split(shape, t.view(*k_b, c.num_attention_heads * c.kv_lora_rank, c.qk_nope_head_dim),
-                                       t.view(v_b, c.num_attention_heads * c.v_head_dim, c.kv_lora_rank));
+    const WeightView keys = t.view(*k_b, c.num_attention_heads * c.kv_lora_rank, c.qk_nope_head_dim);
+    const WeightView values = t.view(v_b, c.num_attention_heads * c.v_head_dim, c.kv_lora_rank);
+    out.heads = nn::LatentHeads::split(shape, t.place(*k_b, keys, c.kv_lora_rank, Placing::always),
+                                       t.place(v_b, values, c.v_head_dim, Placing::always));
   } else {
     const std::int64_t rows = c.num_attention_heads * (c.qk_nope_head_dim + c.v_head_dim);
-    out.heads = nn::LatentHeads::joined(shape, t.matrix(t.name(Role::attn_kv_b, layer), rows, c.kv_lora_rank));
+    const std::string kv_b = t.name(Role::attn_kv_b, layer);
+    // Keys' rows are read the other way round as well, which takes them as stored.
+    const WeightView both = t.place(t.require(kv_b), t.matrix(kv_b, rows, c.kv_lora_rank), rows, Placing::as_stored);
+    out.heads = nn::LatentHeads::joined(shape, both);
   }
 }
 
@@ -114,7 +121,7 @@ Weights load_all(TensorLoader& t) {
   if (has_head || !c.tie_word_embeddings) {
     w.output = t.linear(Role::output, 0, c.vocab_size, c.hidden_size);
   } else {
-    embedding = t.streamed(t.require(t.name(Role::token_embd, 0)), embedding, c.vocab_size);
+    embedding = t.place(t.require(t.name(Role::token_embd, 0)), embedding, c.vocab_size);
     w.output = t.linear(embedding);
   }
   w.token_embd = embedding;
@@ -126,15 +133,15 @@ Weights load_all(TensorLoader& t) {
 }  // namespace
 
 Weights load_weights(io::Checkpoint& checkpoint, const Family& family, const Config& config, const Backends& backends,
-                     Allocator& allocator, const LoadOptions& options, std::vector<Interleaving>& interleavings) {
+                     Allocator& allocator, const LoadOptions& options, std::vector<Placement>& placements) {
   TensorLoader loader(checkpoint, family, config, backends, &allocator, options);
-  if (options.interleave) {
+  if (options.place) {
     LoadOptions unreported = options;
     unreported.progress = nullptr;
-    loader.reserve_interleaved(check_tensors(checkpoint, family, config, backends, unreported).interleaved);
+    loader.reserve(check_tensors(checkpoint, family, config, backends, unreported).placed);
   }
   Weights weights = load_all(loader);
-  interleavings = loader.take_interleavings();
+  placements = loader.take_placements();
   weights.stored = std::move(checkpoint.tensors);
   return weights;
 }

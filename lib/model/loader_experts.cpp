@@ -23,18 +23,21 @@ WeightView row_range(WeightView whole, std::int64_t first, std::int64_t rows) {
   return whole;
 }
 
+// A tensor [experts, rows, cols].
+WeightView load_stack(TensorLoader& t, Role role, std::int64_t layer, std::int64_t rows, std::int64_t cols) {
+  const std::int64_t experts = t.config.router.experts;
+  const io::TensorInfo& tensor = t.require(t.name(role, layer));
+  t.expect_shape(tensor, {experts, rows, cols});
+  return t.place(tensor, t.view(tensor, experts * rows, cols), rows);
+}
+
 // GGUF: gate, up [experts, intermediate, hidden], down [experts, hidden, intermediate].
 void load_experts_stacked(TensorLoader& t, std::int64_t layer, ExpertStore& out) {
   const Config& c = t.config;
   const std::int64_t experts = c.router.experts, width = c.moe_intermediate_size;
-  const auto stack = [&](Role role, std::int64_t rows, std::int64_t cols) {
-    const io::TensorInfo& tensor = t.require(t.name(role, layer));
-    t.expect_shape(tensor, {experts, rows, cols});
-    return t.streamed(tensor, t.view(tensor, experts * rows, cols), rows);
-  };
-  const WeightView gate = stack(Role::experts_gate, width, c.hidden_size);
-  const WeightView up = stack(Role::experts_up, width, c.hidden_size);
-  const WeightView down = stack(Role::experts_down, c.hidden_size, width);
+  const WeightView gate = load_stack(t, Role::experts_gate, layer, width, c.hidden_size);
+  const WeightView up = load_stack(t, Role::experts_up, layer, width, c.hidden_size);
+  const WeightView down = load_stack(t, Role::experts_down, layer, c.hidden_size, width);
   for (std::int64_t e = 0; e < experts; ++e) {
     out.add({t.linear(row_range(gate, e * width, width)), t.linear(row_range(up, e * width, width)),
              t.linear(row_range(down, e * c.hidden_size, c.hidden_size))});
@@ -67,16 +70,16 @@ void load_experts_gpt_oss(TensorLoader& t, std::int64_t layer, ExpertStore& out)
   const Config& c = t.config;
   const std::int64_t experts = c.router.experts, width = c.moe_intermediate_size, hidden = c.hidden_size;
   if (t.checkpoint.container == io::Container::gguf) {
-    const auto part = [&](Role role, std::int64_t rows, std::int64_t cols, std::int64_t e) {
+    const WeightView gate = load_stack(t, Role::experts_gate, layer, width, hidden);
+    const WeightView up = load_stack(t, Role::experts_up, layer, width, hidden);
+    const WeightView down = load_stack(t, Role::experts_down, layer, hidden, width);
+    const auto part = [&](Role role, const WeightView& stack, std::int64_t rows, std::int64_t e) {
       const std::string weight = t.name(role, layer);
-      const io::TensorInfo& tensor = t.require(weight);
-      t.expect_shape(tensor, {experts, rows, cols});
       const float* bias = t.stacked_vector(weight.substr(0, weight.rfind('.')) + ".bias", experts, e, rows, 0, 1, rows);
-      return t.linear(row_range(t.view(tensor, experts * rows, cols), e * rows, rows), bias);
+      return t.linear(row_range(stack, e * rows, rows), bias);
     };
     for (std::int64_t e = 0; e < experts; ++e) {
-      out.add({part(Role::experts_gate, width, hidden, e), part(Role::experts_up, width, hidden, e),
-               part(Role::experts_down, hidden, width, e)});
+      out.add({part(Role::experts_gate, gate, width, e), part(Role::experts_up, up, width, e), part(Role::experts_down, down, hidden, e)});
     }
     return;
   }

@@ -6,7 +6,7 @@
 #include "model/bring_in_weights.hpp"
 #include "model/checkpoint_texts.hpp"
 #include "model/families.hpp"
-#include "model/interleave_weights.hpp"
+#include "model/place_weights.hpp"
 #include "nn/rope.hpp"
 #include "platform/memory_policy.hpp"
 
@@ -21,17 +21,17 @@ Config read_config(const io::Checkpoint& checkpoint, const Family& family) {
 
 constexpr double kLayoutShare = 0.1;  // of the progress reported
 
-// While matrices are interleaved, the file's pages and the new memory are both in use, though the system can drop the former.
-constexpr double kInterleaveShare = 0.6;  // of the machine's memory, that a model may be large
+// While matrices are placed, the file's pages and the new memory are both in use, though the system can drop the former.
+constexpr double kPlaceShare = 0.6;  // of the machine's memory, that a model may be large
 
 bool fits_twice(const io::TensorSource& tensors) {
-  return double(tensors.total_bytes()) <= kInterleaveShare * double(physical_memory_bytes());
+  return double(tensors.total_bytes()) <= kPlaceShare * double(physical_memory_bytes());
 }
 
 Backends backends_of(const Engine& engine) { return {engine.native.get(), engine.onednn.get()}; }
 
 LoadOptions decide(const io::TensorSource& tensors, LoadOptions options) {
-  options.interleave = options.bring_in && fits_twice(tensors);
+  options.place = options.bring_in && fits_twice(tensors);
   return options;
 }
 
@@ -65,16 +65,16 @@ OpenedModel open_model(const std::string& path, FileSystem& files, std::shared_p
   // Faults are found before gigabytes are read.
   LoadOptions laying_out = decide(*opened.checkpoint.tensors, options);
   if (options.bring_in) laying_out.progress = part_of(options.progress, 0.0, kLayoutShare);
-  std::vector<Interleaving> interleavings;
+  std::vector<Placement> placements;
   network->weights =
-      load_weights(opened.checkpoint, family, network->config, backends_of(*engine), allocator, laying_out, interleavings);
+      load_weights(opened.checkpoint, family, network->config, backends_of(*engine), allocator, laying_out, placements);
   if (options.bring_in) {
     const io::TensorSource& stored = *network->weights.stored;
     double bytes = 0;
-    for (const Interleaving& matrix : interleavings) bytes += double(matrix.stored.bytes());
+    for (const Placement& matrix : placements) bytes += double(matrix.stored.bytes());
     const double share = bytes / std::max(double(stored.total_bytes()), 1.0), middle = 1.0 - (1.0 - kLayoutShare) * share;
-    bring_in_weights(stored, interleavings, *options.bring_in, part_of(options.progress, kLayoutShare, middle));
-    interleave_weights(stored, interleavings, *options.bring_in, part_of(options.progress, middle, 1.0));
+    bring_in_weights(stored, placements, *options.bring_in, part_of(options.progress, kLayoutShare, middle));
+    place_weights(stored, placements, *options.bring_in, part_of(options.progress, middle, 1.0));
   }
   network->rope_frequencies = nn::rope_frequencies(network->config.rope);
   network->body = plan_body(network->config);
@@ -105,7 +105,7 @@ LoadNeeds measure_model(const std::string& path, FileSystem& files, const Engine
   const LoadBytes taken = check_tensors(checkpoint, family, read_config(checkpoint, family), backends_of(engine),
                                         decide(*checkpoint.tensors, options));
   needs.weights_bytes = taken.owned;
-  needs.mapped_bytes = -taken.interleaved;
+  needs.mapped_bytes = -taken.released;
   for (std::uint32_t part = 0; part < checkpoint.tensors->parts(); ++part) {
     const std::int64_t bytes = std::int64_t(checkpoint.tensors->part(part).size());
     (checkpoint.tensors->is_mapped(part) ? needs.mapped_bytes : needs.weights_bytes) += bytes;

@@ -39,7 +39,7 @@ ModelHeader inspect_model(const std::string& path, FileSystem& files);
 
 // What opening it would take, from its headers.
 struct LoadNeeds {
-  std::int64_t mapped_bytes = 0;   // files used where they lie, without what is interleaved
+  std::int64_t mapped_bytes = 0;   // files used where they lie, without what is placed
   std::int64_t weights_bytes = 0;  // from the allocator
 };
 LoadNeeds measure_model(const std::string& path, FileSystem& files, const Engine& engine, const LoadOptions& options);

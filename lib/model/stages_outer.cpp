@@ -1,28 +1,16 @@
 // The ends of a pass: tokens to rows, rows to logits.
 #include "model/stage_support.hpp"
+#include "nn/decode_row.hpp"
 #include "nn/rope.hpp"
 
 namespace fathom::model::stages {
 namespace {
 
-// out = embedding[id]. A table that is the head as well may be interleaved.
-void look_up(const Pass& pass, std::int32_t id, float* out, Worker& worker) {
-  const WeightView& table = pass.network.weights.token_embd;
-  const auto decode_row = pass.kernels.decode_row[int(table.format)];
-  if (!table.stored.interleaved) return decode_row(table.stored, id, 0, table.cols, out);
-  kernels::WeightRows row = table.stored;
-  auto* const stored = reinterpret_cast<std::uint8_t*>(worker.local.data());
-  pass.kernels.take_row[int(table.format)](table.stored, id, stored);
-  row.data = stored;
-  row.interleaved = 0;
-  decode_row(row, 0, 0, table.cols, out);
-}
-
 // x = embedding[id]; and the rotary angles of the row's position, which every layer uses.
 void run_embed(Pass& pass, int, std::int64_t unit, Worker& worker) {
   const Config& c = pass.config();
   for_rows(unit, pass.rows, [&](std::int64_t r) {
-    look_up(pass, pass.ids[std::size_t(r)], pass.ws.x.row(r), worker);
+    nn::decode_row(pass.kernels, pass.network.weights.token_embd, pass.ids[std::size_t(r)], worker.local.data(), pass.ws.x.row(r));
     nn::rope_angles(pass.network.rope_frequencies, c.rope.cos_sin_factor, pass.positions[std::size_t(r)], pass.ws.cos.row(r),
                     pass.ws.sin.row(r));
   });

@@ -13,6 +13,8 @@
 namespace fathom::model {
 namespace {
 
+constexpr std::int64_t kCacheLine = 64;  // where placed matrices begin
+
 std::string shape_text(std::span<const std::int64_t> shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
 
 }  // namespace
@@ -127,26 +129,28 @@ WeightView TensorLoader::matrix(const std::string& tensor, std::int64_t rows, st
   return weights;
 }
 
-void TensorLoader::reserve_interleaved(std::int64_t bytes) {
+void TensorLoader::reserve(std::int64_t bytes) {
   if (bytes == 0) return;
   const Buffer& block = owned_.emplace_back(*allocator_, std::size_t(bytes), MemoryPurpose::weights);
   prefer_large_pages({block.data(), block.bytes()});
   reserved_ = block.as<std::uint8_t>();
 }
 
-WeightView TensorLoader::streamed(const io::TensorInfo& tensor, const WeightView& whole, std::int64_t rows) {
-  if (!options.interleave || !backends_.few || !tensors_.can_release(tensor.part)) return whole;
+WeightView TensorLoader::place(const io::TensorInfo& tensor, const WeightView& whole, std::int64_t rows, Placing placing) {
+  if (!options.place || !backends_.few || !tensors_.can_release(tensor.part)) return whole;
   WeightView one = whole, out = whole;
   one.rows = rows;
-  const kernels::InterleaveRows interleave = backends_.few->interleaving(one);
-  if (!interleave) return whole;
-  bytes_.owned += whole.bytes();
-  bytes_.interleaved += whole.bytes();
+  const kernels::InterleaveRows interleave = placing != Placing::as_stored ? backends_.few->interleaving(one) : nullptr;
+  if (!interleave && placing == Placing::if_interleaved) return whole;
+  const std::int64_t bytes = (whole.bytes() + kCacheLine - 1) / kCacheLine * kCacheLine;
+  bytes_.owned += bytes;
+  bytes_.placed += bytes;
+  bytes_.released += whole.bytes();
   if (dry()) return out;
   out.stored.data = reserved_;
-  out.stored.interleaved = 1;
-  interleavings_.push_back({whole, interleave, reserved_});
-  reserved_ += whole.bytes();
+  out.stored.interleaved = interleave != nullptr;
+  placements_.push_back({whole, interleave, reserved_});
+  reserved_ += bytes;
   return out;
 }
 
@@ -159,7 +163,8 @@ nn::Linear TensorLoader::linear(const WeightView& weights, const float* bias, bo
 nn::Linear TensorLoader::linear(Role role, std::int64_t layer, std::int64_t rows, std::int64_t cols, bool bias) {
   const std::string weight = name(role, layer);
   const float* bias_vector = nullptr;
-  const WeightView weights = streamed(require(weight), matrix(weight, rows, cols), rows);
+  const Placing placing = role == Role::router ? Placing::always : Placing::if_interleaved;
+  const WeightView weights = place(require(weight), matrix(weight, rows, cols), rows, placing);
   if (bias) bias_vector = vector(weight.substr(0, weight.rfind('.')) + ".bias", rows);
   return linear(weights, bias_vector, role == Role::router);
 }

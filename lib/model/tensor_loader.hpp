@@ -55,13 +55,14 @@ class TensorLoader {
   WeightView transposed_copy(const io::TensorInfo& tensor, std::int64_t expert, std::int64_t rows, std::int64_t cols,
                              std::int64_t first, std::int64_t step);
 
-  // Takes memory for all matrices that streamed() will interleave, `bytes` as a dry run counts them. One block: a matrix alone
-  // would share its first and last large page with others, and get small ones there, where reading is slower.
-  void reserve_interleaved(std::int64_t bytes);
-  // The tensor's matrix (or a stack of matrices of `rows` rows each) as products read it fastest: interleaved in the memory
-  // reserved where options.interleave says so, where the back end gains by it and where the file gives its pages back in exchange;
-  // else as it is.
-  WeightView streamed(const io::TensorInfo& tensor, const WeightView& whole, std::int64_t rows);
+  // Takes memory for all matrices that place() will place, `bytes` as a dry run counts them. One block: a matrix alone would share its
+  // first and last large page with others, and get small ones there, where reading is slower.
+  void reserve(std::int64_t bytes);
+  // The tensor's matrix (or a stack of matrices of `rows` rows each) in the memory reserved, where options.place says so, where the
+  // file gives its pages back in exchange, and where it pays: interleaved if products gain by that, else only small matrices that every
+  // token reads, whatever the file's pages are like. Everything else stays where it is.
+  enum class Placing { if_interleaved, always, as_stored };
+  WeightView place(const io::TensorInfo& tensor, const WeightView& whole, std::int64_t rows, Placing placing = Placing::if_interleaved);
 
   // `few_only`: one back end for every row count.
   nn::Linear linear(const WeightView& weights, const float* bias = nullptr, bool few_only = false);
@@ -71,7 +72,7 @@ class TensorLoader {
   // What was taken, or what a dry run would have taken.
   const LoadBytes& bytes() const { return bytes_; }
   std::vector<Buffer> take_owned() { return std::move(owned_); }
-  std::vector<Interleaving> take_interleavings() { return std::move(interleavings_); }
+  std::vector<Placement> take_placements() { return std::move(placements_); }
 
   const io::Checkpoint& checkpoint;
   const Config& config;
@@ -87,7 +88,7 @@ class TensorLoader {
   const Backends& backends_;
   Allocator* allocator_;
   std::vector<Buffer> owned_;
-  std::vector<Interleaving> interleavings_;
+  std::vector<Placement> placements_;
   std::uint8_t* reserved_ = nullptr;  // what is left of it
   LoadBytes bytes_;
 };

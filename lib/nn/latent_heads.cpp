@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "nn/decode_row.hpp"
+
 namespace fathom::nn {
 namespace {
 
@@ -11,14 +13,14 @@ std::size_t quantised_bytes(std::int64_t rows, std::int64_t cols) {
   return std::size_t(rows) * std::size_t(cols + cols / 32 * 4 + cols / 16 * 2) + 128;
 }
 
-// Rows [first, first + rows) of w, turned: out [w.cols, rows], as F32. `some_rows` holds kTileRows decoded rows: what is written
-// then fills lines of the cache.
+// Rows [first, first + rows) of w, turned: out [w.cols, rows], as F32. `some_rows` holds kTileRows decoded rows and a stored one: what is
+// written then fills lines of the cache.
 void decode_transposed(const kernels::KernelTable& kernels, const WeightView& w, std::int64_t first, std::int64_t rows, float* some_rows,
                        float* out) noexcept {
-  const auto decode = kernels.decode_row[int(w.format)];
+  float* const stored = some_rows + kTileRows * w.cols;
   for (std::int64_t n = 0; n < rows; n += kTileRows) {
     const std::int64_t count = std::min(kTileRows, rows - n);
-    for (std::int64_t r = 0; r < count; ++r) decode(w.stored, first + n + r, 0, w.cols, some_rows + r * w.cols);
+    for (std::int64_t r = 0; r < count; ++r) decode_row(kernels, w, first + n + r, stored, some_rows + r * w.cols);
     for (std::int64_t k = 0; k < w.cols; ++k) {
       for (std::int64_t r = 0; r < count; ++r) out[k * rows + n + r] = some_rows[r * w.cols + k];
     }
@@ -87,8 +89,9 @@ LatentHeads LatentHeads::split(const LatentShape& shape, const WeightView& k_b, 
 
 std::size_t LatentHeads::scratch_bytes(std::int64_t max_rows) const noexcept {
   const std::size_t tile = std::size_t(kTileRows * shape_.kv_lora_rank) * sizeof(float);
-  // of the split form: all keys' rows, turned, and some as decoded
-  const std::size_t key_rows = key_transposed_ ? std::size_t((kTileRows + shape_.kv_lora_rank) * shape_.nope_dim) * sizeof(float) : 0;
+  // of the split form: all keys' rows, turned, some as decoded, one as stored, which takes no more than four bytes a value
+  const std::size_t key_rows =
+      key_transposed_ ? std::size_t((shape_.kv_lora_rank + kTileRows + 1) * shape_.nope_dim) * sizeof(float) : 0;
   return std::max({tile, key_rows, quantised_bytes(max_rows, shape_.kv_lora_rank), quantised_bytes(max_rows, shape_.nope_dim)});
 }
 

@@ -14,22 +14,12 @@ namespace fathom::kernels {
 namespace {
 
 using test::Exact;
+using test::Interleaved;
 using test::SampleMatrix;
 using test::SampleQuantised;
 using enum StorageFormat;
 
 constexpr StorageFormat kInterleaved[] = {q4_0, q4_1, q5_0, q5_1, q8_0, q2_k, q3_k, q4_k, q5_k, q6_k, iq4_nl, iq4_xs};
-
-// A sample matrix a second time, interleaved.
-struct Interleaved {
-  Interleaved(const KernelTable& table, const SampleMatrix& w) : bytes(std::size_t(w.rows() * w.view().row_bytes)), view(w.view()) {
-    table.interleave_rows[int(w.format())](w.view(), 0, w.rows(), bytes.get());
-    view.data = bytes.get();
-    view.interleaved = 1;
-  }
-  Exact<std::uint8_t> bytes;
-  WeightRows view;
-};
 
 // Calls check(table, format) for all that can be interleaved.
 template <typename Check>

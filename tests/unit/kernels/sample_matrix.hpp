@@ -134,4 +134,16 @@ struct SampleQuantised {
   Exact<std::int16_t> sums;
 };
 
+// A sample matrix a second time, interleaved; the table has a way to do it.
+struct Interleaved {
+  Interleaved(const kernels::KernelTable& table, const SampleMatrix& w)
+      : bytes(std::size_t(w.rows() * w.view().row_bytes)), view(w.view()) {
+    table.interleave_rows[int(w.format())](w.view(), 0, w.rows(), bytes.get());
+    view.data = bytes.get();
+    view.interleaved = 1;
+  }
+  Exact<std::uint8_t> bytes;
+  kernels::WeightRows view;
+};
+
 }  // namespace fathom::test

@@ -214,3 +214,38 @@ TEST_CASE("one row's scratch is enough to expand keys that are long") {
     CHECK(double(key[2047]) == doctest::Approx(expected).epsilon(1e-5));
   }
 }
+
+TEST_CASE("interleaved heads give the same bits as heads as stored") {
+  constexpr std::int64_t kHeads = 2, kRank = 64, kNope = 32, kValue = 48, kRows = 5;
+  const LatentShape shape{kHeads, kRank, kNope, 16, kValue};
+  for (const kernels::KernelTable* table : test::runnable_tables()) {
+    for (const StorageFormat format : {StorageFormat::q8_0, StorageFormat::q5_0, StorageFormat::q4_1}) {
+      if (!table->interleave_rows[int(format)]) continue;
+      CAPTURE(std::string(table->name));
+      CAPTURE(std::string(storage_layout(format).name));
+      Rng rng(10);
+      const Heads stored(shape, format, true, rng);
+      const test::Interleaved keys(*table, stored.first), values(*table, stored.second);
+      WeightView key_view = view_of(stored.first), value_view = view_of(stored.second);
+      key_view.stored = keys.view;
+      value_view.stored = values.view;
+      const LatentHeads interleaved = LatentHeads::split(shape, key_view, value_view);
+      const Exact<std::byte> memory(interleaved.scratch_bytes(kRows));
+      const std::span<std::byte> scratch{memory.get(), memory.size};
+      const Exact<float> x = test::random_floats(kRows * kRank, rng);
+      for (std::int64_t head = 0; head < kHeads; ++head) {
+        std::vector<float> y[2];
+        int which = 0;
+        for (const LatentHeads* heads : {&stored.heads, &interleaved}) {
+          std::vector<float>& out = y[which++];
+          out.resize(std::size_t(kRows * (kRank + kNope + kValue)));
+          float* at = out.data();
+          heads->absorb_query(*table, head, x.get(), kNope, kRows, at, kRank, scratch);
+          heads->expand_key(*table, head, x.get(), kRank, kRows, at += kRows * kRank, kNope, scratch);
+          heads->expand_value(*table, head, x.get(), kRank, kRows, at += kRows * kNope, kValue, scratch);
+        }
+        CHECK(y[0] == y[1]);
+      }
+    }
+  }
+}

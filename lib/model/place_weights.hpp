@@ -1,4 +1,4 @@
-// Matrices interleaved while loading: from the file's pages, which then may go, to memory of the model's own.
+// Matrices placed while loading: from the file's pages, which then may go, into memory of the model's own.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@ namespace fathom::model {
 
 // Does what load_weights left to do, on all workers. Throws Error{cancelled} when `progress` (may be empty; called in between, on
 // this thread, with the share done) returns false.
-void interleave_weights(const io::TensorSource& tensors, std::span<const Interleaving> interleavings, TaskSystem& tasks,
-                        const std::function<bool(double done, std::string_view what)>& progress);
+void place_weights(const io::TensorSource& tensors, std::span<const Placement> placements, TaskSystem& tasks,
+                   const std::function<bool(double done, std::string_view what)>& progress);
 
 }  // namespace fathom::model

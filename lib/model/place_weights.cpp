@@ -1,6 +1,7 @@
-#include "model/interleave_weights.hpp"
+#include "model/place_weights.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <vector>
 
 #include "model/loading_pieces.hpp"
@@ -15,13 +16,13 @@ constexpr std::size_t kPiecesPerWorker = 16;  // between two reports of progress
 
 // Rows of one matrix that a worker does at once.
 struct Piece {
-  const Interleaving* matrix;
+  const Placement* matrix;
   std::int64_t first, last;
 };
 
-std::vector<Piece> cut(std::span<const Interleaving> interleavings) {
+std::vector<Piece> cut(std::span<const Placement> placements) {
   std::vector<Piece> pieces;
-  for (const Interleaving& matrix : interleavings) {
+  for (const Placement& matrix : placements) {
     const std::int64_t row_bytes = std::max<std::int64_t>(matrix.stored.stored.row_bytes, 1);
     const std::int64_t rows = std::max(kPieceBytes / row_bytes / kGroupRows * kGroupRows, kGroupRows);
     for (std::int64_t first = 0; first < matrix.stored.rows; first += rows) {
@@ -31,22 +32,27 @@ std::vector<Piece> cut(std::span<const Interleaving> interleavings) {
   return pieces;
 }
 
-void interleave(const io::TensorSource& tensors, const Piece& piece) noexcept {
+void place(const io::TensorSource& tensors, const Piece& piece) noexcept {
   const kernels::WeightRows& stored = piece.matrix->stored.stored;
   const std::size_t bytes = std::size_t((piece.last - piece.first) * stored.row_bytes);
   const auto* from = reinterpret_cast<const std::byte*>(stored.data + piece.first * stored.row_bytes);
   bring_in({from, bytes});
-  piece.matrix->interleave(stored, piece.first, piece.last, piece.matrix->out + piece.first * stored.row_bytes);
+  std::uint8_t* const out = piece.matrix->out + piece.first * stored.row_bytes;
+  if (piece.matrix->interleave) {
+    piece.matrix->interleave(stored, piece.first, piece.last, out);
+  } else {
+    std::memcpy(out, from, bytes);
+  }
   tensors.release({from, bytes});
 }
 
 }  // namespace
 
-void interleave_weights(const io::TensorSource& tensors, std::span<const Interleaving> interleavings, TaskSystem& tasks,
-                        const std::function<bool(double done, std::string_view what)>& progress) {
-  const std::vector<Piece> pieces = cut(interleavings);
-  run_pieces(tasks, pieces.size(), kPiecesPerWorker, "interleaving weights", progress, [&](std::size_t i) {
-    interleave(tensors, pieces[i]);
+void place_weights(const io::TensorSource& tensors, std::span<const Placement> placements, TaskSystem& tasks,
+                   const std::function<bool(double done, std::string_view what)>& progress) {
+  const std::vector<Piece> pieces = cut(placements);
+  run_pieces(tasks, pieces.size(), kPiecesPerWorker, "placing weights", progress, [&](std::size_t i) {
+    place(tensors, pieces[i]);
     return true;
   });
 }
