@@ -8,12 +8,12 @@
 namespace fathom::model {
 namespace {
 
-std::int64_t tile_of(const nn::Linear& matrix, int workers) {
-  return tile_width(matrix.out(), matrix.weights().stored.row_bytes, workers);
+std::int64_t tile_of(const nn::Linear& matrix, int workers, const TileLimits& limits) {
+  return tile_width(matrix.out(), matrix.weights().stored.row_bytes, workers, limits);
 }
 
-std::int64_t tiles_of(const nn::Linear& matrix, int workers) {
-  const std::int64_t tile = tile_of(matrix, workers);
+std::int64_t tiles_of(const nn::Linear& matrix, int workers, const TileLimits& limits) {
+  const std::int64_t tile = tile_of(matrix, workers, limits);
   return (matrix.out() + tile - 1) / tile;
 }
 
@@ -26,20 +26,18 @@ std::int64_t tile_width(std::int64_t columns, std::int64_t bytes_per_column, int
   return std::max(width, limits.least);
 }
 
-std::int64_t count_column_tiles(std::span<const nn::Linear* const> matrices, int workers) noexcept {
+std::int64_t count_column_tiles(std::span<const nn::Linear* const> matrices, int workers, const TileLimits& limits) noexcept {
   std::int64_t count = 0;
-  for (const nn::Linear* matrix : matrices) count += tiles_of(*matrix, workers);
+  for (const nn::Linear* matrix : matrices) count += tiles_of(*matrix, workers, limits);
   return count;
 }
 
-ColumnTile find_column_tile(std::span<const nn::Linear* const> matrices, std::int64_t unit, int workers) noexcept {
+ColumnTile find_column_tile(std::span<const nn::Linear* const> matrices, std::int64_t unit, int workers,
+                            const TileLimits& limits) noexcept {
   int index = 0;
-  while (unit >= tiles_of(*matrices[std::size_t(index)], workers)) {
-    unit -= tiles_of(*matrices[std::size_t(index)], workers);
-    ++index;
-  }
+  for (std::int64_t tiles; unit >= (tiles = tiles_of(*matrices[std::size_t(index)], workers, limits)); ++index) unit -= tiles;
   const nn::Linear& matrix = *matrices[std::size_t(index)];
-  const std::int64_t tile = tile_of(matrix, workers);
+  const std::int64_t tile = tile_of(matrix, workers, limits);
   return {index, unit * tile, std::min(matrix.out(), (unit + 1) * tile)};
 }
 

@@ -73,8 +73,9 @@ struct TileLimits {
 };
 std::int64_t tile_width(std::int64_t columns, std::int64_t bytes_per_column, int workers, const TileLimits& limits = {}) noexcept;
 // The tiles of several matrices that read the same activations, one after another.
-std::int64_t count_column_tiles(std::span<const nn::Linear* const> matrices, int workers) noexcept;
-ColumnTile find_column_tile(std::span<const nn::Linear* const> matrices, std::int64_t unit, int workers) noexcept;
+std::int64_t count_column_tiles(std::span<const nn::Linear* const> matrices, int workers, const TileLimits& limits = {}) noexcept;
+ColumnTile find_column_tile(std::span<const nn::Linear* const> matrices, std::int64_t unit, int workers,
+                            const TileLimits& limits = {}) noexcept;
 
 // Rows of small vector work in one unit.
 inline constexpr std::int64_t kRowsPerUnit = 16;

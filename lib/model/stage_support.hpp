@@ -45,12 +45,13 @@ struct ProductUnit {
   ColumnTile tile;
   RowBlock rows;
 };
-inline std::int64_t count_product_units(const Pass& pass, std::span<const nn::Linear* const> matrices) {
-  return count_column_tiles(matrices, pass.worker_count()) * count_row_blocks(pass, matrices);
+inline std::int64_t count_product_units(const Pass& pass, std::span<const nn::Linear* const> matrices, const TileLimits& limits = {}) {
+  return count_column_tiles(matrices, pass.worker_count(), limits) * count_row_blocks(pass, matrices);
 }
-inline ProductUnit find_product_unit(const Pass& pass, std::span<const nn::Linear* const> matrices, std::int64_t unit) {
+inline ProductUnit find_product_unit(const Pass& pass, std::span<const nn::Linear* const> matrices, std::int64_t unit,
+                                     const TileLimits& limits = {}) {
   const std::int64_t blocks = count_row_blocks(pass, matrices);
-  return {find_column_tile(matrices, unit / blocks, pass.worker_count()), find_row_block(pass.rows, blocks, unit % blocks)};
+  return {find_column_tile(matrices, unit / blocks, pass.worker_count(), limits), find_row_block(pass.rows, blocks, unit % blocks)};
 }
 // y's columns of the tile, for the rows of the block.
 inline void multiply_unit(const nn::Linear& matrix, const Activations& x, const Matrix<float>& y, const ProductUnit& unit,

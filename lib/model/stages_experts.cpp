@@ -11,14 +11,17 @@ namespace {
 
 // ---------------------------------------------------------------- routing
 
+// There are few columns, and nothing is quantised behind them: with tiles as wide as elsewhere one worker would do all of it.
+constexpr TileLimits kRouterTiles{.least = 16};
+
 std::int64_t router_units(const Pass& pass, int layer) {
   const nn::Linear* matrix[] = {&pass.layer(layer).experts.router};
-  return count_product_units(pass, matrix);
+  return count_product_units(pass, matrix, kRouterTiles);
 }
 
 void run_router(Pass& pass, int layer, std::int64_t unit, Worker& worker) {
   const nn::Linear* matrix[] = {&pass.layer(layer).experts.router};
-  const ProductUnit product = find_product_unit(pass, matrix, unit);
+  const ProductUnit product = find_product_unit(pass, matrix, unit, kRouterTiles);
   multiply_unit(*matrix[0], normed_rows(pass), pass.ws.router_logits, product, worker);
 }
 
