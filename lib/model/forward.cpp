@@ -168,7 +168,7 @@ std::span<const float> Pass::traced_weights(std::int64_t moe_layer, std::int64_t
 void Pass::observe(const Stage& done) const {
   const Matrix<const float> stream{ws.x.data, rows, ws.x.cols};
   if (done.kind == &stages::embed) observer(-1, stream);
-  if (done.kind == &stages::down || done.kind == &stages::experts_down) observer(done.layer, stream);
+  if (done.kind == &stages::down || done.kind == &stages::shared_down) observer(done.layer, stream);
   if (done.kind == &stages::final_norm) observer(int(config().num_hidden_layers), {ws.normed.data, head_rows, ws.normed.cols});
 }
 

@@ -35,9 +35,22 @@ inline void run_gate_up_unit(Pass& pass, const GatedMlp& mlp, std::int64_t unit,
   }
 }
 
-// What run_gate_up_tile left, as down reads it.
+// What run_gate_up_unit left, as down reads it.
 inline Activations hidden_rows(const Pass& pass, std::int64_t width) {
   return {{pass.ws.gate.data, pass.rows, width}, pass.ws.hidden_q8.rows(width)};
+}
+
+inline std::int64_t count_down_units(const Pass& pass, const GatedMlp& mlp) {
+  const nn::Linear* matrix[] = {&mlp.down};
+  return count_product_units(pass, matrix);
+}
+
+// A tile of down, added to the residual stream.
+inline void run_down_unit(Pass& pass, const GatedMlp& mlp, std::int64_t unit, Worker& worker) {
+  const nn::Linear* matrix[] = {&mlp.down};
+  const ProductUnit product = find_product_unit(pass, matrix, unit);
+  multiply_unit(mlp.down, hidden_rows(pass, mlp.down.in()), pass.ws.branch, product, worker);
+  add_branch(pass, product);
 }
 
 }  // namespace fathom::model

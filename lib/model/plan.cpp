@@ -22,8 +22,10 @@ std::int64_t tiles_of(const nn::Linear& matrix, int workers, const TileLimits& l
 std::int64_t tile_width(std::int64_t columns, std::int64_t bytes_per_column, int workers, const TileLimits& limits) noexcept {
   const std::int64_t by_bytes = limits.bytes / std::max<std::int64_t>(bytes_per_column, 1);
   const std::int64_t by_share = columns / (limits.per_worker * workers);
-  const std::int64_t width = std::min(by_bytes, by_share) / limits.least * limits.least;
-  return std::max(width, limits.least);
+  const std::int64_t widest = std::max(std::min(by_bytes, by_share) / limits.least, std::int64_t{1}) * limits.least;
+  const std::int64_t rounds = (columns + widest * workers - 1) / (widest * workers);
+  const std::int64_t even = (columns + rounds * workers - 1) / (rounds * workers);
+  return (even + limits.least - 1) / limits.least * limits.least;
 }
 
 std::int64_t count_column_tiles(std::span<const nn::Linear* const> matrices, int workers, const TileLimits& limits) noexcept {
@@ -72,9 +74,9 @@ Plan plan_body(const Config& config) {
       add(stages::choose_experts);
       add(stages::group_rows);
       add(stages::experts_gate_up);
-      add(stages::multiply_experts_down);
+      add(stages::routed_down);
       add(stages::add_experts);
-      add(stages::experts_down);
+      add(stages::shared_down);
     } else {
       add(stages::gate_up);
       add(stages::down);

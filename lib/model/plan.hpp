@@ -55,7 +55,7 @@ extern const StageKind absorb_queries, attend_absorbed, expand_values;          
 extern const StageKind expand_latents, attend_expanded;                                            // stages_latent_expanded.cpp
 extern const StageKind ffn_norm, gate_up, down;                                                    // stages_mlp.cpp
 extern const StageKind router_logits, choose_experts, group_rows, experts_gate_up;                 // stages_experts.cpp
-extern const StageKind multiply_experts_down, add_experts, experts_down;                           // stages_experts_down.cpp
+extern const StageKind routed_down, add_experts, shared_down;                                      // stages_experts_down.cpp
 }  // namespace stages
 
 // Columns [first, last) of one matrix.
@@ -64,13 +64,16 @@ struct ColumnTile {
   std::int64_t first = 0, last = 0;
 };
 
-// How large a tile of columns is: whole multiples of `least` columns, about `bytes` of weights, and not fewer than `per_worker` for each
-// worker. 64 is a multiple of what back ends take together, and of the 32 values that are quantised together.
+// How large a tile of columns is: whole multiples of `least` columns, at most `bytes` of weights, not fewer than `per_worker` for each
+// worker, and as many for each. 64 is a multiple of what back ends take together, and of the 32 values that are quantised together.
 struct TileLimits {
   std::int64_t least = 64;
   std::int64_t bytes = 256 << 10;
   std::int64_t per_worker = 4;
 };
+// Few rows of activations only stream the weights, and the longer a stream is, the faster.
+inline constexpr std::int64_t kStreamRows = 16;
+inline constexpr TileLimits kStreamTiles{.bytes = 1 << 20, .per_worker = 1};
 std::int64_t tile_width(std::int64_t columns, std::int64_t bytes_per_column, int workers, const TileLimits& limits = {}) noexcept;
 // The tiles of several matrices that read the same activations, one after another.
 std::int64_t count_column_tiles(std::span<const nn::Linear* const> matrices, int workers, const TileLimits& limits = {}) noexcept;

@@ -45,13 +45,21 @@ struct ProductUnit {
   ColumnTile tile;
   RowBlock rows;
 };
-inline std::int64_t count_product_units(const Pass& pass, std::span<const nn::Linear* const> matrices, const TileLimits& limits = {}) {
+inline TileLimits tile_limits(std::int64_t rows) { return rows <= kStreamRows ? kStreamTiles : TileLimits{}; }
+
+inline std::int64_t count_product_units(const Pass& pass, std::span<const nn::Linear* const> matrices, const TileLimits& limits) {
   return count_column_tiles(matrices, pass.worker_count(), limits) * count_row_blocks(pass, matrices);
 }
+inline std::int64_t count_product_units(const Pass& pass, std::span<const nn::Linear* const> matrices) {
+  return count_product_units(pass, matrices, tile_limits(pass.rows));
+}
 inline ProductUnit find_product_unit(const Pass& pass, std::span<const nn::Linear* const> matrices, std::int64_t unit,
-                                     const TileLimits& limits = {}) {
+                                     const TileLimits& limits) {
   const std::int64_t blocks = count_row_blocks(pass, matrices);
   return {find_column_tile(matrices, unit / blocks, pass.worker_count(), limits), find_row_block(pass.rows, blocks, unit % blocks)};
+}
+inline ProductUnit find_product_unit(const Pass& pass, std::span<const nn::Linear* const> matrices, std::int64_t unit) {
+  return find_product_unit(pass, matrices, unit, tile_limits(pass.rows));
 }
 // y's columns of the tile, for the rows of the block.
 inline void multiply_unit(const nn::Linear& matrix, const Activations& x, const Matrix<float>& y, const ProductUnit& unit,

@@ -18,16 +18,10 @@ void run_gate_up(Pass& pass, int layer, std::int64_t unit, Worker& worker) {
   run_gate_up_unit(pass, pass.layer(layer).mlp, unit, worker);
 }
 
-std::int64_t down_units(const Pass& pass, int layer) {
-  const nn::Linear* matrix[] = {&pass.layer(layer).mlp.down};
-  return count_product_units(pass, matrix);
-}
+std::int64_t down_units(const Pass& pass, int layer) { return count_down_units(pass, pass.layer(layer).mlp); }
 
 void run_down(Pass& pass, int layer, std::int64_t unit, Worker& worker) {
-  const nn::Linear* matrix[] = {&pass.layer(layer).mlp.down};
-  const ProductUnit product = find_product_unit(pass, matrix, unit);
-  multiply_unit(*matrix[0], hidden_rows(pass, matrix[0]->in()), pass.ws.branch, product, worker);
-  add_branch(pass, product);
+  run_down_unit(pass, pass.layer(layer).mlp, unit, worker);
 }
 
 }  // namespace

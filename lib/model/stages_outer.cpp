@@ -30,12 +30,12 @@ void run_final_norm(Pass& pass, int, std::int64_t unit, Worker&) {
 
 std::int64_t logits_units(const Pass& pass, int) {
   const nn::Linear* head[] = {&pass.network.weights.output};
-  return count_column_tiles(head, pass.worker_count());
+  return count_column_tiles(head, pass.worker_count(), tile_limits(pass.head_rows));
 }
 
 void run_logits(Pass& pass, int, std::int64_t unit, Worker& worker) {
   const nn::Linear* head[] = {&pass.network.weights.output};
-  const ColumnTile tile = find_column_tile(head, unit, pass.worker_count());
+  const ColumnTile tile = find_column_tile(head, unit, pass.worker_count(), tile_limits(pass.head_rows));
   const Activations x{pass.ws.normed.slice(0, pass.head_rows), pass.ws.normed_q8.rows(pass.config().hidden_size)};
   head[0]->multiply(x, pass.ws.logits, tile.first, tile.last, worker.linear);
 }

@@ -36,7 +36,7 @@ class Arena {
 };
 
 // The most floats any stage keeps in its worker's own memory.
-std::int64_t local_floats(const Config& c, std::int64_t rows, int workers) {
+std::int64_t local_floats(const Config& c, std::int64_t rows) {
   const std::int64_t group = c.num_attention_heads / std::max<std::int64_t>(c.num_key_value_heads, 1);
   const std::int64_t queries = std::max(kQueryRows, group);
   std::int64_t floats = 0;
@@ -53,7 +53,6 @@ std::int64_t local_floats(const Config& c, std::int64_t rows, int workers) {
   if (c.router.experts > 0) {
     const std::int64_t panel = std::min(kExpertPanel, rows);
     floats = std::max(floats, panel * (c.hidden_size + 32));
-    floats = std::max(floats, panel * std::max(tile_width(c.hidden_size, 1, workers), c.hidden_size));
     floats = std::max(floats, nn::router_scratch(c.router));
   }
   floats = std::max(floats, c.hidden_size);  // an embedding as it is stored
@@ -104,7 +103,10 @@ std::size_t lay_out(Workspace& w, const Network& network, std::int64_t rows, std
   if (c.router.experts > 0) {
     const std::int64_t slots = rows * c.router.experts_per_token;
     w.slot_gate = arena.matrix(slots, c.moe_intermediate_size);
-    w.slot_up = arena.matrix(slots, c.moe_intermediate_size);
+    const std::int64_t round = std::clamp<std::int64_t>(kRoundBytes / std::int64_t(sizeof(float)) / c.hidden_size, 1, slots);
+    float* const up = arena.take<float>(std::max(slots * c.moe_intermediate_size, round * c.hidden_size));
+    w.slot_up = {up, slots, c.moe_intermediate_size};
+    w.expert_out = {up, round, c.hidden_size};
     w.slot_q8 = arena.quantised(slots * c.moe_intermediate_size);
     w.router_logits = arena.matrix(rows, c.router.experts);
     w.route_ids = {arena.take<std::int32_t>(slots), std::size_t(slots)};
@@ -122,7 +124,7 @@ std::size_t lay_out(Workspace& w, const Network& network, std::int64_t rows, std
       linear = std::max(linear, layer.attention.heads.scratch_bytes(kSegment));
     }
   }
-  const std::int64_t local = local_floats(c, rows, workers);
+  const std::int64_t local = local_floats(c, rows);
   w.workers.resize(std::size_t(workers));
   for (Worker& worker : w.workers) {
     worker.linear = {arena.take<std::byte>(std::int64_t(linear)), linear};

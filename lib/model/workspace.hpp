@@ -64,6 +64,7 @@ struct Workspace {
   QuantisedBuffer hidden_q8;
   Matrix<float> slot_gate, slot_up;  // [slots, moe_intermediate]
   QuantisedBuffer slot_q8;
+  Matrix<float> expert_out;          // [slots of a round, hidden], where slot_up was
   Matrix<float> router_logits;       // [rows, experts]
   std::span<std::int32_t> route_ids; // [rows, experts_per_token]
   std::span<float> route_weights;
@@ -79,6 +80,8 @@ struct Workspace {
 
 // Rows of one expert multiplied together.
 inline constexpr std::int64_t kExpertPanel = 128;
+// What routed experts' outputs of a round may take: they are to stay in the caches until they are added.
+inline constexpr std::int64_t kRoundBytes = 2 << 20;
 // Queries (rows x heads) of one attention unit.
 inline constexpr std::int64_t kQueryRows = 64;
 // From this many rows of one sequence on, latent attention expands keys and values instead of absorbing the projections:

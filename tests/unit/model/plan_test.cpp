@@ -55,20 +55,23 @@ TEST_CASE("tiles are whole multiples of 64 columns, near a quarter of a megabyte
 }
 
 TEST_CASE("tiles keep the limits they are given") {
-  for (const model::TileLimits limits : {model::TileLimits{.least = 16}, model::TileLimits{.least = 16, .bytes = 2 << 20, .per_worker = 16}}) {
+  for (const model::TileLimits limits : {model::TileLimits{.least = 16}, model::kStreamTiles}) {
     for (const std::int64_t columns : {16, 2048, 7168}) {
       for (const std::int64_t bytes : {0, 968, 9920, 80000}) {
         const std::int64_t width = model::tile_width(columns, bytes, 2, limits);
-        CHECK(width % 16 == 0);
-        CHECK(width >= 16);
-        if (width > 16) {
+        CHECK(width % limits.least == 0);
+        CHECK(width >= limits.least);
+        if (width > limits.least) {
           CHECK(width * bytes <= limits.bytes);
           CHECK(width * limits.per_worker * 2 <= columns);
         }
       }
     }
   }
-  CHECK(model::tile_width(2048, 9920, 2, {.least = 16, .bytes = 2 << 20, .per_worker = 16}) == 64);
+  // A wide one is cut evenly, into as many for each worker: not 896, 896, 256 and 896, 896, 896, 128.
+  CHECK(model::tile_width(2048, 1152, 2, model::kStreamTiles) == 512);
+  CHECK(model::tile_width(2816, 1152, 2, model::kStreamTiles) == 704);
+  CHECK(model::tile_width(1408, 1152, 2, model::kStreamTiles) == 704);
 }
 
 TEST_CASE("the tiles of several matrices cover every column of each exactly once") {
