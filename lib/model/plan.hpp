@@ -71,8 +71,8 @@ struct TileLimits {
   std::int64_t bytes = 256 << 10;
   std::int64_t per_worker = 4;
 };
-// Few rows of activations only stream the weights, and the longer a stream is, the faster.
-inline constexpr std::int64_t kStreamRows = 16;
+// Few rows of activations mostly stream the weights, and the longer a stream is, the faster.
+inline constexpr std::int64_t kStreamRows = 32;
 inline constexpr TileLimits kStreamTiles{.bytes = 1 << 20, .per_worker = 1};
 std::int64_t tile_width(std::int64_t columns, std::int64_t bytes_per_column, int workers, const TileLimits& limits = {}) noexcept;
 // The tiles of several matrices that read the same activations, one after another.

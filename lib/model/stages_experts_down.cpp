@@ -23,7 +23,7 @@ std::int64_t group_at(const nn::ExpertGroups& groups, std::int64_t slot) {
 
 std::int64_t down_tiles(const Pass& pass, int layer) {
   const nn::Linear* matrix[] = {&pass.layer(layer).experts.store.expert(0).down};
-  return count_column_tiles(matrix, pass.worker_count(), tile_limits(pass.rows));
+  return count_column_tiles(matrix, pass.worker_count(), expert_tile_limits(pass));
 }
 
 std::int64_t routed_down_units(const Pass& pass, int layer) {
@@ -40,7 +40,7 @@ void run_routed_down(Pass& pass, int layer, std::int64_t unit, Worker& worker) {
   const std::int64_t tiles = down_tiles(pass, layer), active = group_at(groups, round.first) + unit / tiles;
   const nn::Linear& down = pass.layer(layer).experts.store.expert(groups.active[active]).down;
   const nn::Linear* matrix[] = {&down};
-  const ColumnTile tile = find_column_tile(matrix, unit % tiles, pass.worker_count(), tile_limits(pass.rows));
+  const ColumnTile tile = find_column_tile(matrix, unit % tiles, pass.worker_count(), expert_tile_limits(pass));
   const Activations hidden{pass.ws.slot_gate, pass.ws.slot_q8.rows(pass.config().moe_intermediate_size)};
   const std::int64_t end = std::min<std::int64_t>(round.last, groups.first[active + 1]);
   for (std::int64_t first = std::max<std::int64_t>(round.first, groups.first[active]); first < end; first += kExpertPanel) {
