@@ -45,6 +45,8 @@ struct ProductUnit {
   ColumnTile tile;
   RowBlock rows;
 };
+
+// How products of so many rows of activations are cut.
 inline TileLimits tile_limits(std::int64_t rows) { return rows <= kStreamRows ? kStreamTiles : TileLimits{}; }
 
 // Of routed experts' matrices: what counts is the rows of the expert that has most.
