@@ -26,9 +26,10 @@ namespace {
 constexpr int kActivations = kDotInstruction ? 8 : 4;  // rows of activations that share a load of codes
 constexpr int kTotals = 128;     // rows of activations a pass over a tile: 8 KB of totals
 
-// Up to so many rows of activations, codes do not go through memory. Measured: with signed codes 4 rows gain, with others not.
-template <typename F>
-constexpr int kDirectRows = F::kSigned ? 4 : 3;
+// Up to so many rows of activations, codes do not go through memory. Measured: without the dot instruction 4 rows gain with signed codes,
+// with others not; with it 8, or 6 where sums of 16 columns are kept apart.
+template <typename F, bool interleaved>
+constexpr int kDirectRows = kDotInstruction && interleaved ? (F::kFactors ? 6 : 8) : F::kSigned ? 4 : 3;
 
 // Up to so many rows of activations, memory is the limit: interleaved weights are read as a stream, and AMX does not pay, whose way through
 // memory costs few rows what it costs 16.
@@ -166,12 +167,12 @@ FATHOM_INLINE void multiply_direct(const AnyRows& rows, const Tile<F>& w, int r,
     Ints pairs[kStep][kRuns][m];
 #pragma GCC unroll 4
     for (int j = 0; j < kStep; ++j) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
       for (int i = 0; i < m; ++i) dots[j][i].begin(w, b + j, r, terms[i]);
     }
     const int8_t* values = x.values + kBlockValues * b;
     F::codes(rows, b, [&](int j, int d, Ints codes) __attribute__((always_inline)) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
       for (int i = 0; i < m; ++i) {
         const Ints four = broadcast(values + i * x.cols + kBlockValues * j + 4 * d);
         add_products<F>(w, b + j, d, r, for_products<F>(codes), four, pairs[j][d / F::kRun][i], dots[j][i]);
@@ -179,7 +180,7 @@ FATHOM_INLINE void multiply_direct(const AnyRows& rows, const Tile<F>& w, int r,
     });
 #pragma GCC unroll 4
     for (int j = 0; j < kStep; ++j) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
       for (int i = 0; i < m; ++i) sum[i] = add_block(w, b + j, r, dots[j][i].total(w, b + j, r), terms[i], sum[i]);
     }
   }
@@ -231,7 +232,7 @@ void multiply_tile_direct(const TileRows& rows, int parts, int64_t cols, const Q
     const int blocks = blocks_at(k, cols);
     const QuantisedRows group = advance(x, 0, k);
     Terms<F> terms[m];
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int i = 0; i < m; ++i) prepare(group, i, blocks, terms[i]);
     for (int r = 0; r < parts; ++r) {
       const auto part = rows.template part<true>(r, at, blocks);
@@ -239,6 +240,16 @@ void multiply_tile_direct(const TileRows& rows, int parts, int64_t cols, const Q
       multiply_direct<F, m>(part, tile, r, blocks, group, terms, ahead, totals);
     }
   }
+}
+
+// The same for 1 to `most` rows of activations.
+template <typename F, int most, typename TileRows>
+void multiply_tile_few(int64_t m, const TileRows& rows, int parts, int64_t cols, const QuantisedRows& x, Ahead<F>& ahead, Tile<F>& tile,
+                       Totals* totals) {
+  if constexpr (most > 1) {
+    if (m < most) return multiply_tile_few<F, most - 1>(m, rows, parts, cols, x, ahead, tile, totals);
+  }
+  multiply_tile_direct<F, most>(rows, parts, cols, x, ahead, tile, totals);
 }
 
 // ---- More rows of activations: codes are decoded into the tile.
@@ -382,10 +393,8 @@ void multiply_rows_amx(const Tile<F>& w, int blocks, const QuantisedRows& x, int
 template <typename F, bool amx, typename TileRows>
 void matmul_tiles(const WeightRows& w, int64_t first_row, int64_t last_row, const QuantisedRows& x, int64_t m, float* y,
                   int64_t y_stride) {
-  constexpr void (*kDirect[])(const TileRows&, int, int64_t, const QuantisedRows&, Ahead<F>&, Tile<F>&, Totals*) = {
-      multiply_tile_direct<F, 1, TileRows>, multiply_tile_direct<F, 2, TileRows>, multiply_tile_direct<F, 3, TileRows>,
-      multiply_tile_direct<F, 4, TileRows>};
-  const bool direct = m <= kDirectRows<F>, stream = TileRows::kInterleaved && m <= kFewRows;
+  constexpr int kDirect = kDirectRows<F, TileRows::kInterleaved>;
+  const bool direct = m <= kDirect, stream = TileRows::kInterleaved && m <= kFewRows;
   alignas(64) Tile<F> tile;
   alignas(64) Totals totals[kTotals];
   for (int64_t n = first_row; n < last_row; n += kTileRows) {
@@ -401,7 +410,7 @@ void matmul_tiles(const WeightRows& w, int64_t first_row, int64_t last_row, cons
         for (float& total : totals[i]) total = 0.0f;
       }
       if (direct) {
-        kDirect[m - 1](rows, count > kLanes ? kParts : 1, w.cols, x, ahead, tile, totals);
+        multiply_tile_few<F, kDirect>(m, rows, count > kLanes ? kParts : 1, w.cols, x, ahead, tile, totals);
       } else {
         int64_t at = 0;
         for (int64_t k = 0; k < w.cols; k += kGroupValues, at += kGroupBytes<F>) {
