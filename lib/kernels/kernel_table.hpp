@@ -60,7 +60,8 @@ using DecodeRow = void (*)(const WeightRows& w, int64_t row, int64_t first_col, 
 constexpr int64_t kInterleavedRows = 16;
 constexpr int64_t kInterleavedColumns = 256;
 
-// Rows [first_row, last_row) of w, multiples of kInterleavedRows in number and position, in the order that interleave.hpp tells. out is where first_row begins; it takes as many bytes as were there.
+// Rows [first_row, last_row) of w, multiples of kInterleavedRows in number and position, in the order that interleave.hpp tells. out is
+// where first_row begins; it takes as many bytes as were there.
 using InterleaveRows = void (*)(const WeightRows& w, int64_t first_row, int64_t last_row, uint8_t* out);
 
 // out = row `row` of interleaved w, as it was stored.

@@ -46,16 +46,8 @@ struct ProductUnit {
   RowBlock rows;
 };
 
-// How products of so many rows of activations are cut.
+// How products of so many rows of activations are cut; for routed experts' matrices, rows of the expert that has most.
 inline TileLimits tile_limits(std::int64_t rows) { return rows <= kStreamRows ? kStreamTiles : TileLimits{}; }
-
-// Of routed experts' matrices: what counts is the rows of the expert that has most.
-inline TileLimits expert_tile_limits(const Pass& pass) {
-  const nn::ExpertGroups& groups = pass.ws.groups;
-  std::int32_t most = 0;
-  for (std::int32_t i = 0; i < groups.count; ++i) most = std::max(most, groups.first[i + 1] - groups.first[i]);
-  return tile_limits(most);
-}
 
 inline std::int64_t count_product_units(const Pass& pass, std::span<const nn::Linear* const> matrices, const TileLimits& limits) {
   return count_column_tiles(matrices, pass.worker_count(), limits) * count_row_blocks(pass, matrices);

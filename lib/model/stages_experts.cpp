@@ -58,7 +58,7 @@ std::int64_t shared_units(const Pass& pass, int layer) {
 }
 std::int64_t expert_tiles(const Pass& pass, int layer) {
   const nn::Linear* matrix[] = {&pass.layer(layer).experts.store.expert(0).gate};
-  return count_column_tiles(matrix, pass.worker_count(), expert_tile_limits(pass));
+  return count_column_tiles(matrix, pass.worker_count(), tile_limits(pass.ws.groups.most));
 }
 
 std::int64_t experts_gate_up_units(const Pass& pass, int layer) {
@@ -98,7 +98,7 @@ void run_expert_gate_up(Pass& pass, int layer, std::int64_t unit, Worker& worker
   const std::int64_t active = unit / tiles;
   const GatedMlp& expert = pass.layer(layer).experts.store.expert(groups.active[active]);
   const nn::Linear* matrix[] = {&expert.gate};
-  const ColumnTile tile = find_column_tile(matrix, unit % tiles, pass.worker_count(), expert_tile_limits(pass));
+  const ColumnTile tile = find_column_tile(matrix, unit % tiles, pass.worker_count(), tile_limits(pass.ws.groups.most));
   const std::int64_t width = expert.gate.out();
   for (std::int64_t first = groups.first[active]; first < groups.first[active + 1]; first += kExpertPanel) {
     const std::int64_t count = std::min<std::int64_t>(kExpertPanel, groups.first[active + 1] - first);

@@ -23,7 +23,7 @@ std::int64_t group_at(const nn::ExpertGroups& groups, std::int64_t slot) {
 
 std::int64_t down_tiles(const Pass& pass, int layer) {
   const nn::Linear* matrix[] = {&pass.layer(layer).experts.store.expert(0).down};
-  return count_column_tiles(matrix, pass.worker_count(), expert_tile_limits(pass));
+  return count_column_tiles(matrix, pass.worker_count(), tile_limits(pass.ws.groups.most));
 }
 
 std::int64_t routed_down_units(const Pass& pass, int layer) {
@@ -40,7 +40,7 @@ void run_routed_down(Pass& pass, int layer, std::int64_t unit, Worker& worker) {
   const std::int64_t tiles = down_tiles(pass, layer), active = group_at(groups, round.first) + unit / tiles;
   const nn::Linear& down = pass.layer(layer).experts.store.expert(groups.active[active]).down;
   const nn::Linear* matrix[] = {&down};
-  const ColumnTile tile = find_column_tile(matrix, unit % tiles, pass.worker_count(), expert_tile_limits(pass));
+  const ColumnTile tile = find_column_tile(matrix, unit % tiles, pass.worker_count(), tile_limits(pass.ws.groups.most));
   const Activations hidden{pass.ws.slot_gate, pass.ws.slot_q8.rows(pass.config().moe_intermediate_size)};
   const std::int64_t end = std::min<std::int64_t>(round.last, groups.first[active + 1]);
   for (std::int64_t first = std::max<std::int64_t>(round.first, groups.first[active]); first < end; first += kExpertPanel) {
@@ -72,7 +72,8 @@ void run_add_experts(Pass& pass, int, std::int64_t unit, Worker&) {
   const std::int64_t columns = add_columns(round), first_col = unit * columns;
   const std::int64_t cols = std::min(columns, pass.config().hidden_size - first_col);
   for (std::int64_t slot = round.first; slot < round.last; ++slot) {
-    pass.kernels.axpy(groups.weight[slot], pass.ws.expert_out.row(slot - round.first) + first_col, pass.ws.x.row(groups.row[slot]) + first_col, cols);
+    const float* out = pass.ws.expert_out.row(slot - round.first) + first_col;
+    pass.kernels.axpy(groups.weight[slot], out, pass.ws.x.row(groups.row[slot]) + first_col, cols);
   }
 }
 

@@ -11,7 +11,7 @@ void group_by_expert(std::span<const std::int32_t> ids, std::span<const float> w
   const std::int64_t slots = rows * k;
   for (std::int64_t s = 0; s < slots; ++s) ++cursor[std::size_t(ids[std::size_t(s)])];
   std::int32_t next = 0;
-  groups.count = 0;
+  groups.count = groups.most = 0;
   for (std::int32_t e = 0; e < std::int32_t(experts); ++e) {
     const std::int32_t n = cursor[std::size_t(e)];
     cursor[std::size_t(e)] = next;
@@ -19,6 +19,7 @@ void group_by_expert(std::span<const std::int32_t> ids, std::span<const float> w
     groups.active[groups.count] = e;
     groups.first[groups.count] = next;
     ++groups.count;
+    groups.most = std::max(groups.most, n);
     next += n;
   }
   groups.first[groups.count] = next;

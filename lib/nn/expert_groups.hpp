@@ -13,6 +13,7 @@ struct ExpertGroups {
   std::int32_t* row = nullptr;     // [rows * k] the row of each slot
   float* weight = nullptr;         // [rows * k] the factor of each slot's output
   std::int32_t count = 0;          // how many experts are active
+  std::int32_t most = 0;           // slots of the one that has most
 };
 
 // ids and weights [rows, k], ids of a row distinct. `cursor` is scratch of experts + 1 ints.

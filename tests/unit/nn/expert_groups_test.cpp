@@ -21,7 +21,7 @@ struct Groups {
         weight(ids.size()) {
     for (std::size_t s = 0; s < ids.size(); ++s) weights[s] = 0.5f + float(s);
     std::vector<std::int32_t> cursor(std::size_t(experts) + 1, 99);
-    found = {active.data(), first.data(), row.data(), weight.data(), 0};
+    found = {active.data(), first.data(), row.data(), weight.data(), 0, 99};
     nn::group_by_expert(ids, weights, std::int64_t(ids.size()) / k, k, experts, cursor, found);
   }
 
@@ -34,9 +34,11 @@ struct Groups {
 // Every expert in ascending order with the rows that chose it, in row order, each with its own weight.
 void check_groups(const std::vector<std::int32_t>& ids, std::int64_t k, std::int64_t experts) {
   const Groups groups(ids, k, experts);
-  std::int32_t active = 0, slot = 0;
+  std::int32_t active = 0, slot = 0, most = 0;
   for (std::int32_t e = 0; e < experts; ++e) {
-    if (std::count(ids.begin(), ids.end(), e) == 0) continue;
+    const auto slots = std::int32_t(std::count(ids.begin(), ids.end(), e));
+    if (slots == 0) continue;
+    most = std::max(most, slots);
     REQUIRE(active < groups.found.count);
     CHECK(groups.active[std::size_t(active)] == e);
     CHECK(groups.first[std::size_t(active)] == slot);
@@ -50,6 +52,7 @@ void check_groups(const std::vector<std::int32_t>& ids, std::int64_t k, std::int
     CHECK(groups.first[std::size_t(active)] == slot);
   }
   CHECK(groups.found.count == active);
+  CHECK(groups.found.most == most);
   CHECK(slot == std::int32_t(ids.size()));
 }
 
