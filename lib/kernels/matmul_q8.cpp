@@ -448,7 +448,7 @@ template <typename F, typename TileRows>
 void matmul_rows(const WeightRows& w, int64_t first_row, int64_t last_row, const QuantisedRows& x, int64_t m, float* y, int64_t y_stride) {
 #ifdef FATHOM_AMX
   if (m > kFewRows) {
-    const AmxTiles<F> registers(m);
+    const AmxRegisters registers(shapes_for<F>(m));
     return matmul_tiles<F, true, TileRows>(w, first_row, last_row, x, m, y, y_stride);
   }
 #endif

@@ -1,9 +1,8 @@
 // AMX: integer sums of a block of 16 rows of weights and up to 16 rows of activations by one instruction, or two where factors of 16
 // columns part the block. What the codes of 4 columns are in a tile of vectors is what the instruction wants of its second operand.
-//
-// The processor's tile registers are set up by a call and given back by it: nothing of them lives between calls.
 #pragma once
 
+#include "kernels/amx_tiles.hpp"
 #include "kernels/q8_tile.hpp"
 
 namespace fathom::kernels::FATHOM_NAMESPACE {
@@ -11,38 +10,21 @@ namespace {
 
 constexpr int kAmxRows = 16;  // rows of activations of a whole tile
 
-// The operand of ldtilecfg (Intel's manual, volume 1, section 18.3).
-struct alignas(64) AmxShapes {
-  uint8_t palette = 1, start_row = 0, reserved[14] = {};
-  uint16_t row_bytes[16] = {};
-  uint8_t rows[16] = {};
-};
-
-// Registers: 0 the sums and 1 the activations of 16 rows; 2 and 3 those of the rows that are left over; 4 codes.
+// Registers: 0 the sums and 1 the activations of 16 rows; 2 and 3 those of the rows that are left over; 4 codes. m rows of activations.
 template <typename F>
-class AmxTiles {
- public:
-  explicit AmxTiles(int64_t m) {  // for m rows of activations
-    constexpr int kColumns = F::kFactors ? 16 : 32;  // of an instruction
-    AmxShapes shapes;
-    const auto shape = [&](int tile, int rows, int bytes) {
-      shapes.rows[tile] = uint8_t(rows);
-      shapes.row_bytes[tile] = uint16_t(bytes);
-    };
-    const int rest = int(m % kAmxRows);
-    shape(0, kAmxRows, 64);
-    shape(1, kAmxRows, kColumns);
-    if (rest) {
-      shape(2, rest, 64);
-      shape(3, rest, kColumns);
-    }
-    shape(4, kColumns / 4, 64);
-    _tile_loadconfig(&shapes);
+AmxShapes shapes_for(int64_t m) {
+  constexpr int kColumns = F::kFactors ? 16 : 32;  // of an instruction
+  const int64_t rest = m % kAmxRows;
+  AmxShapes shapes;
+  shapes.set(0, kAmxRows, 64);
+  shapes.set(1, kAmxRows, kColumns);
+  if (rest) {
+    shapes.set(2, rest, 64);
+    shapes.set(3, rest, kColumns);
   }
-  ~AmxTiles() { _tile_release(); }
-  AmxTiles(const AmxTiles&) = delete;
-  AmxTiles& operator=(const AmxTiles&) = delete;
-};
+  shapes.set(4, kColumns / 4, 64);
+  return shapes;
+}
 
 using AmxSums = int32_t[kAmxRows][kTileRows];
 
