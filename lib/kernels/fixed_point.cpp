@@ -5,53 +5,18 @@
 #include <stdint.h>
 
 #include "kernels/avx_flags.hpp"
+#include "kernels/fixed_point_rows.hpp"
 #include "kernels/kernel_table.hpp"
 
 namespace fathom::kernels::FATHOM_NAMESPACE {
 namespace {
 
 constexpr float kZeroBelow = 0x1p-100f;
-constexpr uint16_t kInfinity16 = 0x7c00;
 constexpr int32_t kInfinity32 = 0x7f800000;
 
-// What rows that are no numbers or not there are read from.
-constexpr uint16_t kZeros[2 * kFixedColumns] = {};
-
-FATHOM_INLINE float not_a_number() { return __builtin_nanf(""); }
-
-FATHOM_INLINE __m256i load(const void* at) { return _mm256_loadu_si256(static_cast<const __m256i*>(at)); }
 FATHOM_INLINE void store(void* at, __m256i value) { _mm256_storeu_si256(static_cast<__m256i*>(at), value); }
 
 // ---- Rows of latents.
-
-// Part of a row: the columns from `at` on, as integers = values * inverse.
-struct Part {
-  const uint16_t* at;
-  float inverse;
-};
-
-FATHOM_INLINE const uint16_t* row_of(const WeightRows& w, int64_t row) {
-  return reinterpret_cast<const uint16_t*>(w.data + row * w.row_bytes);
-}
-
-// The largest magnitude of n halves, as bits.
-FATHOM_INLINE uint16_t largest_half(const uint16_t* at, int64_t n) {
-  __m256i most = _mm256_setzero_si256();
-  const __m256i magnitude = _mm256_set1_epi16(0x7fff);
-  for (int64_t k = 0; k < n; k += 16) most = _mm256_max_epi16(most, _mm256_and_si256(load(at + k), magnitude));
-  const __m128i eight = _mm_max_epi16(_mm256_castsi256_si128(most), _mm256_extracti128_si256(most, 1));
-  // the least of their complements
-  return uint16_t(0xffff - _mm_extract_epi16(_mm_minpos_epu16(_mm_xor_si128(eight, _mm_set1_epi16(-1))), 0));
-}
-
-FATHOM_INLINE float scale_of(const uint16_t* at, int64_t n) {
-  const uint16_t most = largest_half(at, n);
-  return most < kInfinity16 ? _cvtsh_ss(most) / float(kFixedLimit) : not_a_number();
-}
-
-FATHOM_INLINE Part part_of(const uint16_t* at, float scale) {
-  return scale > 0.0f ? Part{at, 1.0f / scale} : Part{kZeros, 0.0f};
-}
 
 // Sixteen columns as integers: 0-3, 8-11 | 4-7, 12-15, so that interleaving two rows brings them in order.
 FATHOM_INLINE __m256i fix_sixteen(const Part& part, int64_t k) {
@@ -185,30 +150,6 @@ FATHOM_INLINE void in_groups(int64_t count, Go&& go) {
 
 // ---- Products.
 
-// Asks for rows [first, last) in `times` steps, while those before are multiplied. Few lines at a step: many fill the processor's list
-// of outstanding ones, and it waits.
-class Ahead {
- public:
-  FATHOM_INLINE Ahead(const WeightRows& w, int64_t first, int64_t last, int64_t times)
-      : at_(reinterpret_cast<const char*>(w.data + first * w.row_bytes)),
-        end_(reinterpret_cast<const char*>(w.data + last * w.row_bytes)),
-        lines_(times > 0 ? ((last - first) * w.row_bytes / 64 + times - 1) / times : 0) {}
-  FATHOM_INLINE void step() {
-    if (at_ >= end_) return;
-    for (int64_t line = 0; line < lines_; ++line) _mm_prefetch(at_ + 64 * line, _MM_HINT_T0);
-    at_ += 64 * lines_;
-  }
-
- private:
-  const char* at_;
-  const char* end_;
-  int64_t lines_;
-};
-
-FATHOM_INLINE void clear(float* at, int64_t count) {
-  for (int64_t k = 0; k < count; k += 8) _mm256_storeu_ps(at + k, _mm256_setzero_ps());
-}
-
 // Sixteen rows as keys [cols / 2][16 rows][2 columns].
 struct Keys {
   alignas(64) int16_t integers[16 * 2 * kFixedColumns];
@@ -303,7 +244,8 @@ void fixed_products(const WeightRows& w, int64_t rows, int64_t shared, const int
       for (int64_t i = 0; i < m; ++i) clear(y + i * kFixedRows + first, kFixedRows - first);
       return;
     }
-    Ahead ahead(w, first + 16, first + 32 < rows ? first + 32 : rows, (m + kAtOnce - 1) / kAtOnce * (w.cols / (2 * kStepPairs)));
+    Ahead ahead(w.data + (first + kAheadRows) * w.row_bytes, bytes_of_rows(w, rows, first + kAheadRows, 16),
+                (m + kAtOnce - 1) / kAtOnce * (w.cols / (2 * kStepPairs)));
     Keys keys;
     for (int64_t eight = 0; eight < 16; eight += 8) {
       Part shared_parts[8], other_parts[8];
@@ -325,14 +267,16 @@ void fixed_products(const WeightRows& w, int64_t rows, int64_t shared, const int
 }
 
 void fixed_sums(const WeightRows& w, int64_t rows, int64_t shared, const float* scales, const int16_t* weights,
-                const float* weight_scales, int64_t m, float* out, int64_t out_stride) {
+                const float* weight_scales, int64_t m, const uint8_t* next, float* out, int64_t out_stride) {
   Part parts[kFixedRows];
   for (int64_t row = 0; row < kFixedRows; ++row) parts[row] = part_of(row < rows ? row_of(w, row) : kZeros, scales[row]);
   alignas(64) int16_t values[kSumColumns / 16][kFixedRows / 2][16][2];
   const int64_t pairs = (rows + 1) / 2;
+  Ahead ahead(next, next ? kAheadRows * w.row_bytes : 0, pairs * ((shared + kSumColumns - 1) / kSumColumns));
   for (int64_t begin = 0; begin < shared; begin += kSumColumns) {
     const int64_t blocks = shared - begin < kSumColumns ? 1 : 2;
     for (int64_t pair = 0; pair < pairs; ++pair) {
+      ahead.step();
       for (int64_t b = 0; b < blocks; ++b) {
         const __m256i even = fix_sixteen(parts[2 * pair], begin + 16 * b), odd = fix_sixteen(parts[2 * pair + 1], begin + 16 * b);
         store(values[b][pair], _mm256_unpacklo_epi16(even, odd));

@@ -74,6 +74,7 @@ constexpr int64_t kFixedRows = 64;
 constexpr int64_t kFixedColumns = 512;  // most of a part; each is a multiple of 16
 constexpr int32_t kFixedLimit = 2047;   // of latents and queries
 constexpr int32_t kFixedWeightLimit = 16383;
+constexpr int64_t kArrangedQueries = 16, kArrangedColumns = 64;
 
 struct FixedPoint {
   // out[k] = x[k] * factors[k] / scale to the nearest integer, ties to even; returns scale = max|x * factors| / limit, or 0 where the
@@ -84,9 +85,12 @@ struct FixedPoint {
   void (*products)(const WeightRows& w, int64_t rows, int64_t shared, const int16_t* queries, const float* query_scales, int64_t m,
                    float* scales, float* y);
   // out[i * out_stride + k] += weight_scales[i] * sum over n of weights[i][n] * w[n][k] / scales[n], for k in [0, shared): weights
-  // [m, 64] have the rows' scales in them.
+  // [m, 64] have the rows' scales in them. next: null, or the 64 rows that come after these, which may be fetched meanwhile.
   void (*sums)(const WeightRows& w, int64_t rows, int64_t shared, const float* scales, const int16_t* weights,
-               const float* weight_scales, int64_t m, float* out, int64_t out_stride);
+               const float* weight_scales, int64_t m, const uint8_t* next, float* out, int64_t out_stride);
+  // Null where products takes queries as they are; else it takes `out`, an order of the table's own. out begins at a multiple of 64 bytes
+  // and has room for m rounded up to kArrangedQueries, times the columns of each part rounded up to kArrangedColumns.
+  void (*arrange_queries)(const int16_t* queries, int64_t m, int64_t shared, int64_t cols, int16_t* out) = nullptr;
 };
 
 // Indices of the per-format arrays: the values of fathom::StorageFormat, repeated in lib/kernels/select.cpp by

@@ -76,7 +76,7 @@ void fixed_products(const WeightRows& w, std::int64_t rows, std::int64_t shared,
 }
 
 void fixed_sums(const WeightRows& w, std::int64_t rows, std::int64_t shared, const float* scales, const std::int16_t* weights,
-                const float* weight_scales, std::int64_t m, float* out, std::int64_t out_stride) {
+                const float* weight_scales, std::int64_t m, const std::uint8_t*, float* out, std::int64_t out_stride) {
   for (std::int64_t k = 0; k < shared; ++k) {
     std::int32_t value[kFixedRows];
     for (std::int64_t row = 0; row < rows; ++row) value[row] = integer_at(w, row, k, scales[row]);

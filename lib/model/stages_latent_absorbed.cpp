@@ -60,9 +60,10 @@ void attend_block(const Pass& pass, int layer, const nn::KvCache& cache, const n
   };
   if (nn::attends_in_fixed_point(pass.kernels, cache.format(), rank, width - rank)) {
     nn::FixedAttention attention(pass.kernels, queries, rank, width, state, softmax,
-                                 local.floats(nn::FixedAttention::floats(queries.rows, width)));
+                                 local.floats(nn::FixedAttention::floats(queries.rows, rank, width)));
     for_block_pages([&](std::int64_t page, std::int64_t first, std::int64_t count) {
-      attention.add({cache.page(layer, page, 0, width), first, count});
+      const bool another = page + 1 < (block + 1) * kBlockPages && first + count <= last;
+      attention.add({cache.page(layer, page, 0, width), first, count}, another ? cache.page(layer, page + 1, 0, width).data : nullptr);
     });
   } else {
     for_block_pages([&](std::int64_t page, std::int64_t first, std::int64_t count) {

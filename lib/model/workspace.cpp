@@ -44,7 +44,7 @@ std::int64_t local_floats(const Config& c, std::int64_t rows) {
     // Absorbed: queries of a panel; or positions (64 bits), scores and integers; or a panel's totals, which are smaller.
     floats = std::max(std::min(rows, kAbsorbPanel) * (c.kv_lora_rank + std::max<std::int64_t>(c.qk_rope_head_dim, 3)) + 8,
                       2 * kQueryRows + nn::OnlineSoftmax::floats(kQueryRows) +
-                          nn::FixedAttention::floats(kQueryRows, c.kv_lora_rank + c.qk_rope_head_dim));
+                          nn::FixedAttention::floats(kQueryRows, c.kv_lora_rank, c.kv_lora_rank + c.qk_rope_head_dim));
     if (rows >= kExpandRows) floats = std::max(floats, kSegment * c.kv_lora_rank);  // expanded: a segment of latents
   } else {
     // Queries, outputs, softmax state and scores, positions (64 bits), sinks.

@@ -1,6 +1,20 @@
 #include "nn/fixed_attention.hpp"
 
+#include <cstdint>
+
 namespace fathom::nn {
+namespace {
+
+constexpr std::int64_t kAlignment = 64;  // bytes
+
+std::int64_t round_up(std::int64_t n, std::int64_t step) { return (n + step - 1) / step * step; }
+
+std::int64_t arranged_values(std::int64_t rows, std::int64_t rank, std::int64_t width) {
+  const std::int64_t columns = round_up(rank, kernels::kArrangedColumns) + round_up(width - rank, kernels::kArrangedColumns);
+  return round_up(rows, kernels::kArrangedQueries) * columns;
+}
+
+}  // namespace
 
 static_assert(kernels::kFixedRows == KeyValuePage::kRows);
 
@@ -9,8 +23,10 @@ bool attends_in_fixed_point(const kernels::KernelTable& kernels, StorageFormat c
   return kernels.fixed_point.products && cache == StorageFormat::f16 && fits(rank) && fits(rope_dim);
 }
 
-std::int64_t FixedAttention::floats(std::int64_t rows, std::int64_t width) noexcept {
-  return kernels::kFixedRows + 3 * rows + rows * (width + kernels::kFixedRows) / 2;
+// Room for queries in both orders, whether the table has one of its own or not: what a session needs is told by its shape.
+std::int64_t FixedAttention::floats(std::int64_t rows, std::int64_t rank, std::int64_t width) noexcept {
+  const std::int64_t values = rows * (width + kernels::kFixedRows) + arranged_values(rows, rank, width);
+  return kernels::kFixedRows + 3 * rows + values / 2 + kAlignment / std::int64_t(sizeof(float));
 }
 
 FixedAttention::FixedAttention(const kernels::KernelTable& kernels, const QueryRows& queries, std::int64_t rank, std::int64_t width,
@@ -23,17 +39,22 @@ FixedAttention::FixedAttention(const kernels::KernelTable& kernels, const QueryR
       page_scales_(scratch),
       query_scales_(page_scales_ + kernels::kFixedRows),
       weight_scales_(query_scales_ + 2 * rows_),
-      queries_(reinterpret_cast<std::int16_t*>(weight_scales_ + rows_)),
-      weights_(queries_ + rows_ * width) {
+      weights_(reinterpret_cast<std::int16_t*>(weight_scales_ + rows_)),
+      queries_(weights_ + rows_ * kernels::kFixedRows) {
   for (std::int64_t i = 0; i < rows_; ++i) {
     const float* query = queries.data + i * queries.stride;
     std::int16_t* out = queries_ + i * width;
     query_scales_[2 * i] = fixed_point_.fix_row(query, nullptr, rank, kernels::kFixedLimit, out);
     query_scales_[2 * i + 1] = fixed_point_.fix_row(query + rank, nullptr, width - rank, kernels::kFixedLimit, out + rank);
   }
+  if (!fixed_point_.arrange_queries) return;
+  const auto behind = reinterpret_cast<std::uintptr_t>(queries_ + rows_ * width);
+  auto* const arranged = reinterpret_cast<std::int16_t*>((behind + kAlignment - 1) / kAlignment * kAlignment);
+  fixed_point_.arrange_queries(queries_, rows_, rank, width, arranged);
+  queries_ = arranged;
 }
 
-void FixedAttention::add(const LatentPage& page) noexcept {
+void FixedAttention::add(const LatentPage& page, const std::uint8_t* next) noexcept {
   constexpr std::int64_t kRows = kernels::kFixedRows;
   float* scores = softmax_.scores();
   fixed_point_.products(page.rows, page.count, rank_, queries_, query_scales_, rows_, page_scales_, scores);
@@ -42,7 +63,8 @@ void FixedAttention::add(const LatentPage& page) noexcept {
     weight_scales_[i] =
         fixed_point_.fix_row(scores + i * kRows, page_scales_, kRows, kernels::kFixedWeightLimit, weights_ + i * kRows);
   }
-  fixed_point_.sums(page.rows, page.count, rank_, page_scales_, weights_, weight_scales_, rows_, state_.out, state_.out_stride);
+  fixed_point_.sums(page.rows, page.count, rank_, page_scales_, weights_, weight_scales_, rows_, next, state_.out,
+                    state_.out_stride);
 }
 
 }  // namespace fathom::nn

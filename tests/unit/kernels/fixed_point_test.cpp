@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <memory>
 #include <string>
 
 #include "unit/kernels/sample_matrix.hpp"
@@ -72,10 +73,35 @@ struct Scores {
   Exact<float> y;
 };
 
+// Queries [first, first + m) in the order that the table's products want.
+class Arranged {
+ public:
+  Arranged(const KernelTable& table, const Latents& latents, const Fixed& queries, std::int64_t first, std::int64_t m)
+      : queries_(queries.integers.get() + first * latents.cols()) {
+    if (!table.fixed_point.arrange_queries) return;
+    const auto round_up = [](std::int64_t n, std::int64_t step) { return (n + step - 1) / step * step; };
+    const std::int64_t columns =
+        round_up(latents.shared(), kArrangedColumns) + round_up(latents.cols() - latents.shared(), kArrangedColumns);
+    // 32 values more than that, so that it can end where the memory ends and begin at a multiple of 64 bytes
+    const std::size_t values = std::size_t(round_up(m, kArrangedQueries) * columns);
+    memory_ = std::make_unique<Exact<std::int16_t>>(values + 32);
+    std::int16_t* at = memory_->get();
+    while (reinterpret_cast<std::uintptr_t>(at) % 64) ++at;
+    table.fixed_point.arrange_queries(queries_, m, latents.shared(), latents.cols(), at);
+    queries_ = at;
+  }
+  const std::int16_t* get() const { return queries_; }
+
+ private:
+  std::unique_ptr<Exact<std::int16_t>> memory_;
+  const std::int16_t* queries_;
+};
+
 Scores products(const KernelTable& table, const Latents& latents, const Fixed& queries, std::int64_t first, std::int64_t m) {
   Scores scores{.y = Exact<float>(std::size_t(m * kFixedRows))};
-  table.fixed_point.products(latents.view(), latents.rows(), latents.shared(), queries.integers.get() + first * latents.cols(),
-                             queries.scales.get() + 2 * first, m, scores.scales.get(), scores.y.get());
+  const Arranged arranged(table, latents, queries, first, m);
+  table.fixed_point.products(latents.view(), latents.rows(), latents.shared(), arranged.get(), queries.scales.get() + 2 * first, m,
+                             scores.scales.get(), scores.y.get());
   return scores;
 }
 
@@ -84,7 +110,7 @@ Exact<float> sums(const KernelTable& table, const Latents& latents, const Exact<
   Exact<float> out(std::size_t(m * latents.shared()));
   std::fill_n(out.get(), out.size, 0.25f);
   table.fixed_point.sums(latents.view(), latents.rows(), latents.shared(), scales.get(), weights.integers.get() + first * kFixedRows,
-                         weights.scales.get() + first, m, out.get(), latents.shared());
+                         weights.scales.get() + first, m, nullptr, out.get(), latents.shared());
   return out;
 }
 
@@ -121,7 +147,8 @@ struct Shape {
   std::int64_t rows, shared, cols, m;
 };
 constexpr Shape kShapes[] = {{64, 512, 576, 16}, {64, 512, 1024, 2}, {1, 16, 16, 1}, {15, 32, 48, 3}, {16, 32, 48, 4},
-                             {17, 48, 64, 5},    {33, 128, 160, 7},  {63, 16, 144, 9}, {64, 0, 32, 2}};
+                             {17, 48, 64, 5},    {33, 128, 160, 7},  {63, 16, 144, 9}, {64, 0, 32, 2},
+                             {64, 80, 176, 17},  {38, 64, 128, 32},  {5, 112, 128, 50}};
 
 TEST_CASE("products are those of numbers rounded to 12 bits") {
   Rng rng(21);

@@ -37,14 +37,16 @@ class Timeline {
   test::Exact<float> attend(const nn::QueryRows& queries) const {
     const std::size_t rows = std::size_t(queries.rows);
     test::Exact<float> out(rows * kRank), maximum(rows), sum(rows), scores(std::size_t(nn::OnlineSoftmax::floats(queries.rows)));
-    test::Exact<float> scratch(std::size_t(nn::FixedAttention::floats(queries.rows, kWidth)));
+    test::Exact<float> scratch(std::size_t(nn::FixedAttention::floats(queries.rows, kRank, kWidth)));
     const nn::SoftmaxState state{out.get(), kRank, maximum.get(), sum.get()};
     nn::OnlineSoftmax softmax(table_, queries, kRank, state, scores.get());
     softmax.begin();
     nn::FixedAttention attention(table_, queries, kRank, kWidth, state, softmax, scratch.get());
     const std::int64_t end = *std::max_element(queries.positions, queries.positions + queries.rows) + 1;
     for (std::int64_t first = 0; first < end; first += KvCache::kPageRows) {
-      attention.add({cache_.page(0, first / KvCache::kPageRows, 0, kWidth), first, std::min(KvCache::kPageRows, end - first)});
+      const std::int64_t page = first / KvCache::kPageRows, behind = first + KvCache::kPageRows;
+      attention.add({cache_.page(0, page, 0, kWidth), first, std::min(KvCache::kPageRows, end - first)},
+                    behind < end ? cache_.page(0, page + 1, 0, kWidth).data : nullptr);
     }
     softmax.finish(nullptr);
     return out;
