@@ -27,25 +27,36 @@ FATHOM_INLINE float from_e8m0(uint8_t e) {
 }
 
 // ---- The formats. load() brings columns [k, k + 16) of a row to F32, reading only the lanes asked for. `context` is what a
-// segment, the columns that share a factor, was prepared to by begin().
+// segment, the columns that share a factor, was prepared to by begin(). load_wide() does the same to kWide columns, and asks memory for
+// those that follow.
 
+// The processor by itself asks too late.
+FATHOM_INLINE void prefetch_behind(const void* at) { _mm_prefetch(static_cast<const char*>(at) + 1024, _MM_HINT_T0); }
+
+template <typename F, int kBytes>  // of a value
 struct Unscaled {
   static constexpr bool kScaled = false;
+  static constexpr int kWide = 64 / kBytes;
+  static FATHOM_INLINE void load_wide(const uint8_t* row, int64_t k, __m512 context, __m512 (&out)[kWide / kLanes]) {
+    prefetch_behind(row + kBytes * k);
+#pragma GCC unroll 2
+    for (int i = 0; i < kWide / kLanes; ++i) out[i] = F::load(row, k + kLanes * i, 0xffff, context);
+  }
 };
 
-struct F32 : Unscaled {
+struct F32 : Unscaled<F32, 4> {
   static FATHOM_INLINE __m512 load(const uint8_t* row, int64_t k, __mmask16 lanes, __m512) {
     return _mm512_maskz_loadu_ps(lanes, row + 4 * k);
   }
 };
 
-struct F16 : Unscaled {
+struct F16 : Unscaled<F16, 2> {
   static FATHOM_INLINE __m512 load(const uint8_t* row, int64_t k, __mmask16 lanes, __m512) {
     return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(lanes, row + 2 * k));
   }
 };
 
-struct BF16 : Unscaled {
+struct BF16 : Unscaled<BF16, 2> {
   static FATHOM_INLINE __m512 load(const uint8_t* row, int64_t k, __mmask16 lanes, __m512) {
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(lanes, row + 2 * k)), 16));
   }
@@ -53,6 +64,7 @@ struct BF16 : Unscaled {
 
 struct F8E4M3 {
   static constexpr bool kScaled = true;
+  static constexpr int kWide = 64;
   // Sign, exponent and fraction moved to their places in a half make the value times 2^-8: the biases are 7 and 15.
   static FATHOM_INLINE __m512 begin(float factor) { return _mm512_set1_ps(256.0f * factor); }
   static FATHOM_INLINE __m512 load(const uint8_t* row, int64_t k, __mmask16 lanes, __m512 scale) {
@@ -64,6 +76,22 @@ struct F8E4M3 {
     const __m256i halves = _mm256_mask_mov_epi16(moved, nan, _mm256_set1_epi16(0x7e00));
     return _mm512_mul_ps(_mm512_cvtph_ps(halves), scale);
   }
+  static FATHOM_INLINE void load_wide(const uint8_t* row, int64_t k, __m512 scale, __m512 (&out)[4]) {
+    prefetch_behind(row + k);
+    const __m512i codes = _mm512_loadu_si512(row + k);
+    // a NaN's lower bits are all ones, and none is left of them one further
+    if (__builtin_expect(_mm512_testn_epi8_mask(_mm512_add_epi8(codes, _mm512_set1_epi8(1)), _mm512_set1_epi8(0x7f)) != 0, 0)) {
+      for (int i = 0; i < 4; ++i) out[i] = load(row, k + kLanes * i, 0xffff, scale);
+      return;
+    }
+#pragma GCC unroll 2
+    for (int h = 0; h < 2; ++h) {
+      const __m512i words = _mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(row + k + 32 * h)));
+      const __m512i halves = _mm512_and_si512(_mm512_slli_epi16(words, 7), _mm512_set1_epi16(int16_t(0xbfff)));
+      out[2 * h] = _mm512_mul_ps(_mm512_cvtph_ps(_mm512_castsi512_si256(halves)), scale);
+      out[2 * h + 1] = _mm512_mul_ps(_mm512_cvtph_ps(_mm512_extracti64x4_epi64(halves, 1)), scale);
+    }
+  }
 };
 
 FATHOM_INLINE __m512 scaled_e2m1(float factor) {
@@ -74,6 +102,7 @@ FATHOM_INLINE __m512 scaled_e2m1(float factor) {
 
 struct F4E2M1 {
   static constexpr bool kScaled = true;
+  static constexpr int kWide = 32;
   static FATHOM_INLINE __m512 begin(float factor) { return scaled_e2m1(factor); }
   // Eight bytes, one to 64 bits; the copy 28 bits higher puts the upper nibble at the start of the upper 32.
   static FATHOM_INLINE __m512 load(const uint8_t* row, int64_t k, __mmask16 lanes, __m512 values) {
@@ -82,16 +111,37 @@ struct F4E2M1 {
     const __m512i nibbles = _mm512_or_si512(wide, _mm512_slli_epi64(wide, 28));
     return _mm512_permutexvar_ps(nibbles, values);
   }
+  // Four bytes to eight lanes, which shift their own nibble to the start.
+  static FATHOM_INLINE void load_wide(const uint8_t* row, int64_t k, __m512 values, __m512 (&out)[2]) {
+    prefetch_behind(row + k / 2);
+    const __m128i codes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(row + k / 2));
+    const __m512i every = _mm512_broadcast_i32x4(codes);
+    const __m512i shifts = _mm512_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28, 0, 4, 8, 12, 16, 20, 24, 28);
+#pragma GCC unroll 2
+    for (int h = 0; h < 2; ++h) {
+      const __m512i which = _mm512_inserti64x4(_mm512_set1_epi32(2 * h), _mm256_set1_epi32(2 * h + 1), 1);
+      const __m512i bytes = _mm512_castps_si512(_mm512_permutevar_ps(_mm512_castsi512_ps(every), which));
+      out[h] = _mm512_permutexvar_ps(_mm512_srlv_epi32(bytes, shifts), values);
+    }
+  }
 };
 
 // Keeps a block's factor in front of it, and values j and j + 16 in one byte.
 struct MXFP4 {
   static constexpr bool kScaled = true;
+  static constexpr int kWide = 32;
   static FATHOM_INLINE __m512 begin(float factor) { return scaled_e2m1(factor); }
   static FATHOM_INLINE __m512 load(const uint8_t* row, int64_t k, __mmask16, __m512 values) {
     const uint8_t* codes = row + (k >> 5) * 17 + 1;
     const __m512i nibbles = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(codes)));
     return _mm512_permutexvar_ps(k & 16 ? _mm512_srli_epi32(nibbles, 4) : nibbles, values);
+  }
+  static FATHOM_INLINE void load_wide(const uint8_t* row, int64_t k, __m512 values, __m512 (&out)[2]) {
+    const auto* codes = reinterpret_cast<const __m128i*>(row + (k >> 5) * 17 + 1);
+    prefetch_behind(codes);
+    const __m512i nibbles = _mm512_cvtepu8_epi32(_mm_loadu_si128(codes));
+    out[0] = _mm512_permutexvar_ps(nibbles, values);
+    out[1] = _mm512_permutexvar_ps(_mm512_srli_epi32(nibbles, 4), values);
   }
 };
 
@@ -171,6 +221,24 @@ FATHOM_INLINE void multiply_columns(const uint8_t* const (&rows)[N], const __m51
   }
 }
 
+// F::kWide columns of them.
+template <typename F, int N, int R>
+FATHOM_INLINE void multiply_wide_columns(const uint8_t* const (&rows)[N], const __m512 (&context)[N], int64_t k, const float* x,
+                                         int64_t x_stride, __m512 (&sums)[N][R]) {
+#pragma GCC unroll 8
+  for (int j = 0; j < N; ++j) {
+    __m512 weights[F::kWide / kLanes];
+    F::load_wide(rows[j], k, context[j], weights);
+#pragma GCC unroll 4
+    for (int i = 0; i < F::kWide / kLanes; ++i) {
+#pragma GCC unroll 8
+      for (int r = 0; r < R; ++r) {
+        sums[j][r] = _mm512_fmadd_ps(weights[i], _mm512_loadu_ps(x + r * x_stride + k + kLanes * i), sums[j][r]);
+      }
+    }
+  }
+}
+
 // N rows of weights, `apart` rows from each other, times R rows of activations.
 template <typename F, int N, int R>
 void multiply_tile(const WeightRows& w, int64_t n, int64_t apart, const float* x, int64_t x_stride, float* y,
@@ -185,6 +253,7 @@ void multiply_tile(const WeightRows& w, int64_t n, int64_t apart, const float* x
     for (int r = 0; r < R; ++r) sums[j][r] = _mm512_setzero_ps();
   }
   const auto multiply_segment = [&](int64_t k, int64_t end) __attribute__((always_inline)) {
+    for (; k + F::kWide <= end; k += F::kWide) multiply_wide_columns<F, N, R>(rows, context, k, x, x_stride, sums);
     for (; k + kLanes <= end; k += kLanes) multiply_columns<F, N, R>(rows, context, k, 0xffff, x, x_stride, sums);
     if (k < end) multiply_columns<F, N, R>(rows, context, k, first_lanes(end - k), x, x_stride, sums);
   };
