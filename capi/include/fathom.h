@@ -196,7 +196,7 @@ typedef struct fathom_model_options {
   void* progress_user;
   uint32_t lazy; /* 1: mapped weights stay as the file has them and come into memory as they are first used, so that opening takes no
                   * time and the first tokens do; 0: they are read before this returns, unless they are larger than the machine's
-                  * memory, and rearranged into memory from the allocator where that makes generating faster, see memory_needs */
+                  * memory, and moved into memory from the allocator where that makes generating faster, see memory_needs */
   uint32_t reserved;
 } fathom_model_options;
 
@@ -269,7 +269,7 @@ typedef struct fathom_memory_needs {
   uint32_t struct_size;
   uint32_t reserved;
   int64_t mapped_bytes;  /* of files, used where they lie; the system may drop and reread them */
-  int64_t weights_bytes; /* of weights that are read or rearranged into memory; the file's pages go in exchange */
+  int64_t weights_bytes; /* of weights that are read or moved into memory; the file's pages go in exchange */
   int64_t cache_bytes;
   int64_t scratch_bytes;
   int64_t other_bytes;   /* sampling, timelines, traces; partly from the C++ heap */

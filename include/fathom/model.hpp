@@ -27,9 +27,9 @@ struct ModelOptions {
   // Read every weight once and refuse the checkpoint when one is NaN or infinite (Error{corrupt_file} naming the tensor).
   bool verify = false;
   // Let mapped weights stay as the file has them and come into memory as they are first used: opening takes no time then, the first
-  // tokens do. Otherwise they are read before open returns, unless they are larger than the machine's memory; and matrices of block
-  // formats are rearranged into memory from the allocator where the instruction set gains by that, the file is the system's
-  // (its pages go in exchange) and the model takes no more than 60 % of the machine's memory. Results are the same bits.
+  // tokens do. Otherwise they are read before open returns, unless they are larger than the machine's memory; and matrices are moved
+  // into memory from the allocator, in the order that products read fastest, where the file is the system's (its pages go in exchange)
+  // and the model takes no more than 60 % of the machine's memory. Results are the same bits.
   bool lazy = false;
 };
 
@@ -64,7 +64,7 @@ struct ModelInfo {
 // allocator; other_bytes is bookkeeping of a known size: sampling, timelines, traces.
 struct MemoryNeeds {
   std::int64_t mapped_bytes = 0;
-  std::int64_t weights_bytes = 0;  // of weights that are read or rearranged into memory
+  std::int64_t weights_bytes = 0;  // of weights that are read or moved into memory
   std::int64_t cache_bytes = 0;
   std::int64_t scratch_bytes = 0;
   std::int64_t other_bytes = 0;

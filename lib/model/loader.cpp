@@ -21,7 +21,7 @@ void load_grouped_query(TensorLoader& t, std::int64_t layer, AttentionWeights& o
   if (c.sinks) out.sinks = t.vector(t.name(Role::attn_sinks, layer), c.num_attention_heads);
 }
 
-using Placing = TensorLoader::Placing;
+using Order = TensorLoader::Order;
 
 void load_latent(TensorLoader& t, std::int64_t layer, AttentionWeights& out) {
   const Config& c = t.config;
@@ -44,14 +44,12 @@ void load_latent(TensorLoader& t, std::int64_t layer, AttentionWeights& out) {
     t.expect_shape(v_b, {c.num_attention_heads, c.v_head_dim, c.kv_lora_rank});
     const WeightView keys = t.view(*k_b, c.num_attention_heads * c.kv_lora_rank, c.qk_nope_head_dim);
     const WeightView values = t.view(v_b, c.num_attention_heads * c.v_head_dim, c.kv_lora_rank);
-    out.heads = nn::LatentHeads::split(shape, t.place(*k_b, keys, c.kv_lora_rank, Placing::always),
-                                       t.place(v_b, values, c.v_head_dim, Placing::always));
+    out.heads = nn::LatentHeads::split(shape, t.place(*k_b, keys, c.kv_lora_rank),
+                                       t.place(v_b, values, c.v_head_dim));
   } else {
     const std::int64_t rows = c.num_attention_heads * (c.qk_nope_head_dim + c.v_head_dim);
-    const std::string kv_b = t.name(Role::attn_kv_b, layer);
     // Keys' rows are read the other way round as well, which takes them as stored.
-    const WeightView both = t.place(t.require(kv_b), t.matrix(kv_b, rows, c.kv_lora_rank), rows, Placing::as_stored);
-    out.heads = nn::LatentHeads::joined(shape, both);
+    out.heads = nn::LatentHeads::joined(shape, t.placed_matrix(t.name(Role::attn_kv_b, layer), rows, c.kv_lora_rank, Order::as_stored));
   }
 }
 

@@ -10,9 +10,9 @@ namespace {
 void load_experts_one_by_one(TensorLoader& t, std::int64_t layer, ExpertStore& out) {
   const Config& c = t.config;
   for (std::int64_t e = 0; e < c.router.experts; ++e) {
-    out.add({t.linear(t.matrix(t.name(Role::expert_gate, layer, e), c.moe_intermediate_size, c.hidden_size)),
-             t.linear(t.matrix(t.name(Role::expert_up, layer, e), c.moe_intermediate_size, c.hidden_size)),
-             t.linear(t.matrix(t.name(Role::expert_down, layer, e), c.hidden_size, c.moe_intermediate_size))});
+    out.add({t.linear(t.placed_matrix(t.name(Role::expert_gate, layer, e), c.moe_intermediate_size, c.hidden_size)),
+             t.linear(t.placed_matrix(t.name(Role::expert_up, layer, e), c.moe_intermediate_size, c.hidden_size)),
+             t.linear(t.placed_matrix(t.name(Role::expert_down, layer, e), c.hidden_size, c.moe_intermediate_size))});
   }
 }
 
@@ -52,11 +52,11 @@ void load_experts_fused(TensorLoader& t, std::int64_t layer, ExpertStore& out) {
   const io::TensorInfo& down = t.require(t.name(Role::experts_down, layer));
   t.expect_shape(gate_up, {experts, 2 * width, c.hidden_size});
   t.expect_shape(down, {experts, c.hidden_size, width});
-  const WeightView gate_up_view = t.view(gate_up, experts * 2 * width, c.hidden_size);
-  const WeightView down_view = t.view(down, experts * c.hidden_size, width);
   if (gate_up.format == StorageFormat::f8_e4m3 || down.format == StorageFormat::f8_e4m3) {
     fail(Status::unsupported, "{}: FP8 experts stacked in one tensor are not read by this version", t.describe(gate_up));
   }
+  const WeightView gate_up_view = t.place(gate_up, t.view(gate_up, experts * 2 * width, c.hidden_size), width);
+  const WeightView down_view = t.place(down, t.view(down, experts * c.hidden_size, width), c.hidden_size);
   for (std::int64_t e = 0; e < experts; ++e) {
     out.add({t.linear(row_range(gate_up_view, e * 2 * width, width)),
              t.linear(row_range(gate_up_view, (e * 2 + 1) * width, width)),

@@ -136,12 +136,11 @@ void TensorLoader::reserve(std::int64_t bytes) {
   reserved_ = block.as<std::uint8_t>();
 }
 
-WeightView TensorLoader::place(const io::TensorInfo& tensor, const WeightView& whole, std::int64_t rows, Placing placing) {
+WeightView TensorLoader::place(const io::TensorInfo& tensor, const WeightView& whole, std::int64_t rows, Order order) {
   if (!options.place || !backends_.few || !tensors_.can_release(tensor.part)) return whole;
   WeightView one = whole, out = whole;
   one.rows = rows;
-  const kernels::InterleaveRows interleave = placing != Placing::as_stored ? backends_.few->interleaving(one) : nullptr;
-  if (!interleave && placing == Placing::if_interleaved) return whole;
+  const kernels::InterleaveRows interleave = order == Order::fastest ? backends_.few->interleaving(one) : nullptr;
   const std::int64_t bytes = (whole.bytes() + kCacheLine - 1) / kCacheLine * kCacheLine;
   bytes_.owned += bytes;
   bytes_.placed += bytes;
@@ -154,6 +153,10 @@ WeightView TensorLoader::place(const io::TensorInfo& tensor, const WeightView& w
   return out;
 }
 
+WeightView TensorLoader::placed_matrix(const std::string& tensor, std::int64_t rows, std::int64_t cols, Order order) {
+  return place(require(tensor), matrix(tensor, rows, cols), rows, order);
+}
+
 nn::Linear TensorLoader::linear(const WeightView& weights, const float* bias, bool few_only) {
   if (dry()) return {};
   return nn::Linear(weights, bias, *backends_.few, few_only ? nullptr : backends_.many, onednn_min_rows(weights.format),
@@ -163,8 +166,7 @@ nn::Linear TensorLoader::linear(const WeightView& weights, const float* bias, bo
 nn::Linear TensorLoader::linear(Role role, std::int64_t layer, std::int64_t rows, std::int64_t cols, bool bias) {
   const std::string weight = name(role, layer);
   const float* bias_vector = nullptr;
-  const Placing placing = role == Role::router ? Placing::always : Placing::if_interleaved;
-  const WeightView weights = place(require(weight), matrix(weight, rows, cols), rows, placing);
+  const WeightView weights = placed_matrix(weight, rows, cols);
   if (bias) bias_vector = vector(weight.substr(0, weight.rfind('.')) + ".bias", rows);
   return linear(weights, bias_vector, role == Role::router);
 }

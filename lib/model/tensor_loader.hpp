@@ -58,11 +58,12 @@ class TensorLoader {
   // Takes memory for all matrices that place() will place, `bytes` as a dry run counts them. One block: a matrix alone would share its
   // first and last large page with others, and get small ones there, where reading is slower.
   void reserve(std::int64_t bytes);
-  // The tensor's matrix (or a stack of matrices of `rows` rows each) in the memory reserved, where options.place says so, where the
-  // file gives its pages back in exchange, and where it pays: interleaved if products gain by that, else only small matrices that every
-  // token reads, whatever the file's pages are like. Everything else stays where it is.
-  enum class Placing { if_interleaved, always, as_stored };
-  WeightView place(const io::TensorInfo& tensor, const WeightView& whole, std::int64_t rows, Placing placing = Placing::if_interleaved);
+  // The tensor's matrix (or a stack of matrices of `rows` rows each) in the memory reserved, where options.place says so and the file
+  // gives its pages back in exchange; interleaved if products gain by that, unless it is wanted as stored.
+  enum class Order { fastest, as_stored };
+  WeightView place(const io::TensorInfo& tensor, const WeightView& whole, std::int64_t rows, Order order = Order::fastest);
+  // matrix(), placed.
+  WeightView placed_matrix(const std::string& tensor, std::int64_t rows, std::int64_t cols, Order order = Order::fastest);
 
   // `few_only`: one back end for every row count.
   nn::Linear linear(const WeightView& weights, const float* bias = nullptr, bool few_only = false);
