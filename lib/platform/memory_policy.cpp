@@ -37,6 +37,7 @@ bool bring_in([[maybe_unused]] std::span<const std::byte> mapped) noexcept {
 #if defined(__linux__)
   if (mapped.empty()) return true;
   const Pages pages(mapped);
+  ::madvise(pages.data(), pages.bytes, MADV_WILLNEED);  // one request of the whole range, where populating makes many
   return ::madvise(pages.data(), pages.bytes, kPopulateRead) == 0;
 #else
   return false;
