@@ -188,39 +188,9 @@ FATHOM_INLINE void multiply_direct(const AnyRows& rows, const Tile<F>& w, int r,
   for (int i = 0; i < m; ++i) store_floats(totals[i] + kLanes * r, sum[i]);
 }
 
-// The rows of a tile, as they are stored: the last one stands in for those that are not there.
-struct StoredTile {
-  static constexpr bool kInterleaved = false;
-  StoredTile(const WeightRows& w, int64_t first, int64_t count) {
-    for (int64_t r = 0; r < kTileRows; ++r) rows[r] = w.data + (first + (r < count ? r : count - 1)) * w.row_bytes;
-  }
-  // The group from byte `at` of the rows on.
-  template <bool stream>
-  FATHOM_INLINE Rows part(int r, int64_t at, int) const { return {rows + kLanes * r, at}; }
-
-  const uint8_t* rows[kTileRows];
-};
-
-// And interleaved: all are there.
-struct InterleavedTile {
-  static constexpr bool kInterleaved = true;
-  InterleavedTile(const WeightRows& w, int64_t first, int64_t) : rows(w.data + first * w.row_bytes) {}
-  template <bool stream>
-  FATHOM_INLINE InterleavedRows<stream> part(int r, int64_t at, int blocks) const { return {rows + kTileRows * at, blocks, r}; }
-
-  const uint8_t* rows;
-};
-
 FATHOM_INLINE QuantisedRows advance(const QuantisedRows& x, int64_t rows, int64_t cols) {
   const int64_t by = rows * x.cols + cols;
   return {x.values + by, x.scales + by / 32, x.sums + by / 16, x.cols};
-}
-
-template <typename F>
-constexpr int kGroupBytes = kGroupValues / F::kValues * F::kBytes;
-
-FATHOM_INLINE int blocks_at(int64_t column, int64_t cols) {
-  return cols - column < kGroupValues ? int((cols - column) / kBlockValues) : kGroupBlocks;
 }
 
 // All columns of a tile's first `parts` parts, times m rows of activations.

@@ -74,6 +74,36 @@ struct InterleavedRows {
   FATHOM_INLINE int64_t codes(int b) const { return blocks * F::kHead + b * (F::kBytes - F::kHead); }
 };
 
+// The rows of a tile, as they are stored: the last one stands in for those that are not there.
+struct StoredTile {
+  static constexpr bool kInterleaved = false;
+  StoredTile(const WeightRows& w, int64_t first, int64_t count) {
+    for (int64_t r = 0; r < kTileRows; ++r) rows[r] = w.data + (first + (r < count ? r : count - 1)) * w.row_bytes;
+  }
+  // The group from byte `at` of the rows on.
+  template <bool stream>
+  FATHOM_INLINE Rows part(int r, int64_t at, int) const { return {rows + kLanes * r, at}; }
+
+  const uint8_t* rows[kTileRows];
+};
+
+// And interleaved: all are there.
+struct InterleavedTile {
+  static constexpr bool kInterleaved = true;
+  InterleavedTile(const WeightRows& w, int64_t first, int64_t) : rows(w.data + first * w.row_bytes) {}
+  template <bool stream>
+  FATHOM_INLINE InterleavedRows<stream> part(int r, int64_t at, int blocks) const { return {rows + kTileRows * at, blocks, r}; }
+
+  const uint8_t* rows;
+};
+
+template <typename F>
+constexpr int kGroupBytes = kGroupValues / F::kValues * F::kBytes;
+
+FATHOM_INLINE int blocks_at(int64_t column, int64_t cols) {
+  return cols - column < kGroupValues ? int((cols - column) / kBlockValues) : kGroupBlocks;
+}
+
 // The weights of the next tile, asked for in small steps while this one is decoded or multiplied: asked for at once they would fill the
 // processor's list of outstanding lines, and the decoding would wait. They are asked for in ascending order, which the
 // prefetchers of the second-level cache then continue.
