@@ -28,7 +28,7 @@ class EigenBackend final : public GemmBackend {
            weights.rows >= 1 && weights.cols >= 1 && weights.cols % storage_layout(weights.format).block_values == 0;
   }
 
-  bool reads_quantised(StorageFormat) const noexcept override { return false; }
+  ActivationForm reads(StorageFormat) const noexcept override { return ActivationForm::f32; }
 
   std::unique_ptr<PackedMatrix> pack(const WeightView& weights, std::int64_t, Allocator&) const override {
     return std::make_unique<PackedMatrix>(weights);

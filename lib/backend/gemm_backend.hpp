@@ -14,20 +14,36 @@
 
 namespace fathom {
 
+// The forms in which a product reads activations: F32; rounded to 8 bits; rounded to BF16; as the sum of three numbers in BF16, which is F32.
+enum class ActivationForm { f32, quantised, bf16, bf16_terms };
+
+// A set of forms.
+class ActivationForms {
+ public:
+  void add(ActivationForm form) noexcept { bits_ |= 1u << int(form); }
+  void add(ActivationForms other) noexcept { bits_ |= other.bits_; }
+  bool has(ActivationForm form) const noexcept { return bits_ >> int(form) & 1; }
+
+ private:
+  unsigned bits_ = 0;
+};
+
 // The left operand, prepared once and read by every matrix that takes it.
 struct Activations {
-  Matrix<const float> f32;           // [rows, cols]; always there
+  Matrix<const float> f32;           // [rows, cols]
   kernels::QuantisedRows quantised;  // the same rows in 8 bits; values == nullptr when no reader asked for it
+  kernels::Bf16Rows bf16;            // and in BF16; likewise
 
   std::int64_t rows() const noexcept { return f32.rows; }
   // Rows [first, first + count).
   Activations slice(std::int64_t first, std::int64_t count) const noexcept {
-    Activations part{f32.slice(first, count), quantised};
+    Activations part{f32.slice(first, count), quantised, bf16};
     if (quantised.values) {
       part.quantised.values += first * quantised.cols;
       part.quantised.scales += first * (quantised.cols / 32);
       part.quantised.sums += first * (quantised.cols / 16);
     }
+    if (bf16.values) part.bf16.values += first * bf16.stride;
     return part;
   }
 };
@@ -50,8 +66,8 @@ class GemmBackend {
 
   // Can it multiply weights of this format and shape?
   virtual bool accepts(const WeightView& weights) const noexcept = 0;
-  // Does it read Activations::quantised for this format? (Then results have 8-bit activations' accuracy.)
-  virtual bool reads_quantised(StorageFormat format) const noexcept = 0;
+  // What of Activations it reads for this format. Results have the form's accuracy.
+  virtual ActivationForm reads(StorageFormat format) const noexcept = 0;
 
   // How rows of this matrix become what multiply() reads fastest (WeightRows::interleaved, with the same results), or null when
   // that is as they are stored. The number of rows is a multiple of 16 then, and multiply() takes columns in sixteens.
@@ -77,6 +93,12 @@ std::unique_ptr<GemmBackend> make_native_backend(const kernels::KernelTable& ker
 // onednn: tiles of weights decoded to F32 and packed in scratch, multiplied by oneDNN's microkernels. Floating formats, many
 // rows. Null when the build has no oneDNN, or when the system forbids generated code.
 std::unique_ptr<GemmBackend> make_onednn_backend(const kernels::KernelTable& kernels);
+
+// bf16: lib/kernels on activations in BF16, for many rows. Block formats, BF16, FP8, MXFP4. Null when the table has no such products.
+std::unique_ptr<GemmBackend> make_bf16_backend(const kernels::KernelTable& kernels);
+
+// From how many rows on the BF16 back end is worth its decoding, for a format; measured, see README.md.
+std::int64_t bf16_min_rows(StorageFormat format) noexcept;
 
 // From how many rows on the oneDNN back end is worth its packing, for a format; measured, see README.md.
 std::int64_t onednn_min_rows(StorageFormat format) noexcept;

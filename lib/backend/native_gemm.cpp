@@ -36,9 +36,8 @@ class NativeBackend final : public GemmBackend {
 
   // MXFP4 has both products. It takes F32 activations: models are released in it, and their reference outputs do not round
   // activations to 8 bits. For the other block-quantised formats that rounding is small beside the weights' own.
-  bool reads_quantised(StorageFormat format) const noexcept override {
-    const int index = kernel_index(format);
-    return index < kernels::kFormats && !kernels_.matmul_f32[index] && kernels_.matmul_q8[index];
+  ActivationForm reads(StorageFormat format) const noexcept override {
+    return reads_quantised(format) ? ActivationForm::quantised : ActivationForm::f32;
   }
 
   kernels::InterleaveRows interleaving(const WeightView& weights) const noexcept override {
@@ -70,6 +69,11 @@ class NativeBackend final : public GemmBackend {
   }
 
  private:
+  bool reads_quantised(StorageFormat format) const noexcept {
+    const int index = kernel_index(format);
+    return index < kernels::kFormats && !kernels_.matmul_f32[index] && kernels_.matmul_q8[index];
+  }
+
   // Calls product(first_column, last_column, first_row, rows) over blocks of columns, and within one over panels of about
   // panel_rows rows.
   template <typename Product>

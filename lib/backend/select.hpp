@@ -16,6 +16,7 @@ struct Engine {
   const kernels::KernelTable& kernels;
   bool invariant;
   std::unique_ptr<GemmBackend> native;
+  std::unique_ptr<GemmBackend> bf16;    // null when invariant, or without AMX
   std::unique_ptr<GemmBackend> onednn;  // null when invariant, below AVX-512, or when there is none
 };
 

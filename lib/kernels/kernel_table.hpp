@@ -48,6 +48,23 @@ using MatmulF32 = void (*)(const WeightRows& w, int64_t first_row, int64_t last_
 using MatmulQ8 = void (*)(const WeightRows& w, int64_t first_row, int64_t last_row, const QuantisedRows& x, int64_t m,
                           float* y, int64_t y_stride);
 
+// Activations in BF16: terms [rows, cols], each the nearest to what those before it leave over, so that three make an F32. Rows up to the
+// next multiple of kBf16Rows are read and mean nothing.
+struct Bf16Rows {
+  const uint16_t* values = nullptr;
+  int64_t stride = 0;       // from row to row, a multiple of 32
+  int64_t term_stride = 0;  // from term to term
+};
+constexpr int64_t kBf16Rows = 16;
+constexpr int kBf16Terms = 3;
+
+// The same with activations in BF16, accumulated in F32. Block formats round weights to BF16 too and take the first term alone; values of
+// floating formats are exact in BF16, their factors multiply sums, and all terms are taken. scratch: kBf16Scratch bytes of this call alone,
+// at a multiple of 64. w.cols is a multiple of 32, and where there are factors scale_cols of kBf16Segment.
+constexpr int64_t kBf16Scratch = 64 << 10, kBf16Segment = 128;
+using MatmulBf16 = void (*)(const WeightRows& w, int64_t first_row, int64_t last_row, const Bf16Rows& x, int64_t m, void* scratch,
+                            float* y, int64_t y_stride);
+
 // The other way through the same matrix: y[i * y_stride + k] += sum over n in [first_row, last_row) of
 // x[i * x_stride + (n - first_row)] * w[n][k], for k in [0, w.cols), rows in ascending order.
 using AccumulateRows = void (*)(const WeightRows& w, int64_t first_row, int64_t last_row, const float* x, int64_t x_stride,
@@ -110,6 +127,7 @@ struct KernelTable {
   // the block-quantised formats (Q*, IQ4_*, MXFP4) have matmul_q8. Every format of `Format` has decode_row.
   MatmulF32 matmul_f32[kFormats];
   MatmulQ8 matmul_q8[kFormats];
+  MatmulBf16 matmul_bf16[kFormats];  // where many rows gain by it; null in most tables
   AccumulateRows accumulate_rows[kFormats];  // F32, F16, BF16 only
   DecodeRow decode_row[kFormats];  // of rows as stored
   // Null where rows as stored serve best. Where it is there, matmul_q8 takes both, with the same bits.
@@ -126,6 +144,8 @@ struct KernelTable {
   // Narrowing stores for the cache, to nearest even.
   void (*f32_to_f16)(const float* x, int64_t n, uint16_t* out);
   void (*f32_to_bf16)(const float* x, int64_t n, uint16_t* out);
+  // The terms of x, as Bf16Rows has them; null where matmul_bf16 is.
+  void (*split_bf16)(const float* x, int64_t n, uint16_t* out, int64_t term_stride);
 
   // y = x / sqrt(mean(x^2) + eps) * weight; weight may be null (all ones); y may be x.
   void (*rms_norm)(const float* x, const float* weight, float eps, int64_t n, float* y);
@@ -170,6 +190,6 @@ const KernelTable* avx2_table();         // AVX2 + FMA + F16C
 const KernelTable* avx512_table();       // AVX-512 F, BW, DQ, VL
 const KernelTable* avx512_vnni_table();  // + VNNI
 const KernelTable* avx512_bf16_table();  // + BF16 (and VNNI)
-const KernelTable* amx_int8_table();     // + AMX's tiles of bytes, which the process must have been let use
+const KernelTable* amx_int8_table();     // + AMX's tiles, of bytes and of BF16, which the process must have been let use
 
 }  // namespace fathom::kernels

@@ -1,8 +1,8 @@
 // Vectors of 8 lanes (AVX2) or 16 (AVX-512) by one set of names, for products of block formats with 8-bit activations. A lane is 32 bits,
 // or four bytes, or two halves of 16 bits.
 //
-// A header for matmul_q8.cpp alone, as are the others named q8_*. That file is compiled once for each instruction set. All of it has
-// internal linkage, so none can be taken for another file's.
+// A header for products of block formats alone, as are the others named q8_*. matmul_q8.cpp is compiled once for each instruction set. All
+// of it has internal linkage, so none can be taken for another file's.
 #pragma once
 
 #include <immintrin.h>

@@ -19,25 +19,27 @@ inline std::int64_t count_gate_up_units(const Pass& pass, const GatedMlp& mlp) {
   return count_product_units(pass, matrix);
 }
 
-// A tile of gate and of up, activated, and rounded where down reads 8 bits: one unit, no barrier in between.
+// A tile of gate and of up, activated, and rounded as down reads it: one unit, no barrier in between.
 inline void run_gate_up_unit(Pass& pass, const GatedMlp& mlp, std::int64_t unit, Worker& worker) {
   const nn::Linear* matrix[] = {&mlp.gate};
   const ProductUnit product = find_product_unit(pass, matrix, unit);
   const ColumnTile& tile = product.tile;
   const std::int64_t width = mlp.gate.out();
   const Activations x = normed_rows(pass);
+  const nn::Linear* readers[] = {&mlp.down};
+  const ActivationForms forms = forms_of(pass, readers);
   const Matrix<float> gate{pass.ws.gate.data, pass.rows, width}, up{pass.ws.up.data, pass.rows, width};
   multiply_unit(mlp.gate, x, gate, product, worker);
   multiply_unit(mlp.up, x, up, product, worker);
   for (std::int64_t row = product.rows.first; row < product.rows.first + product.rows.count; ++row) {
     activate(pass, gate.row(row) + tile.first, up.row(row) + tile.first, tile.last - tile.first);
-    if (mlp.down.reads_quantised()) pass.ws.hidden_q8.store(pass.kernels, row, width, tile.first, tile.last, gate.row(row));
+    pass.ws.hidden_rounded.store(pass.kernels, forms, row, width, tile.first, tile.last, gate.row(row));
   }
 }
 
 // What run_gate_up_unit left, as down reads it.
 inline Activations hidden_rows(const Pass& pass, std::int64_t width) {
-  return {{pass.ws.gate.data, pass.rows, width}, pass.ws.hidden_q8.rows(width)};
+  return pass.ws.hidden_rounded.rows({pass.ws.gate.data, pass.rows, width});
 }
 
 inline std::int64_t count_down_units(const Pass& pass, const GatedMlp& mlp) {

@@ -22,10 +22,11 @@ struct LoadOptions {
   std::int64_t max_rows = 512;                                       // of activations, for the back ends
 };
 
-// Who multiplies. `many` may be null.
+// Who multiplies: few rows, and by the first that takes the matrix many. Those for many may be null.
 struct Backends {
   const GemmBackend* few = nullptr;
-  const GemmBackend* many = nullptr;
+  const GemmBackend* bf16 = nullptr;
+  const GemmBackend* onednn = nullptr;
 };
 
 // A matrix that is still to be moved from where it is stored into memory of the model's own.

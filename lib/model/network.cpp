@@ -9,7 +9,7 @@ nn::KvCacheShape Network::cache_shape(StorageFormat format) const {
 StorageFormat Network::automatic_cache_format() const {
   const LayerWeights& last = weights.layers.back();
   const nn::Linear& typical = last.experts.store.count() ? last.experts.store.expert(0).gate : last.mlp.gate;
-  return typical.reads_quantised() ? StorageFormat::f16 : StorageFormat::f32;
+  return typical.form(1) == ActivationForm::quantised ? StorageFormat::f16 : StorageFormat::f32;
 }
 
 std::int64_t Network::moe_layers() const {

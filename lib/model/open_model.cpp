@@ -28,7 +28,7 @@ bool fits_twice(const io::TensorSource& tensors) {
   return double(tensors.total_bytes()) <= kPlaceShare * double(physical_memory_bytes());
 }
 
-Backends backends_of(const Engine& engine) { return {engine.native.get(), engine.onednn.get()}; }
+Backends backends_of(const Engine& engine) { return {engine.native.get(), engine.bf16.get(), engine.onednn.get()}; }
 
 LoadOptions decide(const io::TensorSource& tensors, LoadOptions options) {
   options.place = options.bring_in && fits_twice(tensors);

@@ -66,7 +66,7 @@ Plan plan_body(const Config& config) {
       add(stages::rotate_and_store);
       add(stages::attend);
     }
-    add(stages::quantise_heads);
+    add(stages::round_heads);
     add(stages::attn_output);
     add(stages::ffn_norm);
     if (config.is_moe(layer)) {

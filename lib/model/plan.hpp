@@ -48,7 +48,7 @@ Plan plan_head();
 // The stages, by file.
 namespace stages {
 extern const StageKind embed, final_norm, logits;                                                  // stages_outer.cpp
-extern const StageKind attn_norm, quantise_heads, attn_output;                                     // stages_attention.cpp
+extern const StageKind attn_norm, round_heads, attn_output;                                        // stages_attention.cpp
 extern const StageKind project_qkv, rotate_and_store, attend;                                      // stages_attention.cpp
 extern const StageKind project_latent, norm_and_store_latent, project_queries, rotate_queries;     // stages_latent.cpp
 extern const StageKind absorb_queries, attend_absorbed, expand_values;                             // stages_latent_absorbed.cpp

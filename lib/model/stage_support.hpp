@@ -40,6 +40,15 @@ inline std::int64_t count_row_blocks(const Pass& pass, std::span<const nn::Linea
   return count_row_blocks(pass.rows, least);
 }
 
+// What products of all rows of the pass read. Their blocks take the back end that the whole would take.
+inline ActivationForms forms_of(const Pass& pass, std::span<const nn::Linear* const> readers) {
+  ActivationForms forms;
+  for (const nn::Linear* reader : readers) {
+    if (*reader) forms.add(reader->form(pass.rows));
+  }
+  return forms;
+}
+
 // A tile of columns for a block of rows. Blocks follow each other within a tile, whose weights are then still near.
 struct ProductUnit {
   ColumnTile tile;
@@ -72,15 +81,15 @@ inline void multiply_unit(const nn::Linear& matrix, const Activations& x, const 
 
 // The normed rows of the pass, as every matrix of a layer reads them.
 inline Activations normed_rows(const Pass& pass) {
-  return {pass.ws.normed.slice(0, pass.rows), pass.ws.normed_q8.rows(pass.ws.normed.cols)};
+  return pass.ws.normed_rounded.rows(pass.ws.normed.slice(0, pass.rows));
 }
 
-// normed = RMSNorm(x) for one row, also in 8 bits when a reader wants it.
-inline void norm_row(Pass& pass, std::int64_t row, const float* weight, bool quantise) {
+// normed = RMSNorm(x) for one row, also in the forms that readers want.
+inline void norm_row(Pass& pass, std::int64_t row, const float* weight, ActivationForms forms) {
   const Config& c = pass.config();
   float* out = pass.ws.normed.row(row);
   pass.kernels.rms_norm(pass.ws.x.row(row), weight, c.rms_norm_eps, c.hidden_size, out);
-  if (quantise) pass.ws.normed_q8.store(pass.kernels, row, c.hidden_size, 0, c.hidden_size, out);
+  pass.ws.normed_rounded.store(pass.kernels, forms, row, c.hidden_size, 0, c.hidden_size, out);
 }
 
 // The unit's part of branch is added to the residual stream.

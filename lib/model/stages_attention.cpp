@@ -12,9 +12,9 @@ namespace {
 void run_attn_norm(Pass& pass, int layer, std::int64_t unit, Worker&) {
   const LayerWeights& l = pass.layer(layer);
   const AttentionWeights& a = l.attention;
-  bool quantise = false;
-  for (const nn::Linear* reader : {&a.q, &a.k, &a.v, &a.q_a, &a.kv_a}) quantise |= reader->reads_quantised();
-  for_rows(unit, pass.rows, [&](std::int64_t row) { norm_row(pass, row, l.attn_norm, quantise); });
+  const nn::Linear* readers[] = {&a.q, &a.k, &a.v, &a.q_a, &a.kv_a};
+  const ActivationForms forms = forms_of(pass, readers);
+  for_rows(unit, pass.rows, [&](std::int64_t row) { norm_row(pass, row, l.attn_norm, forms); });
 }
 
 // ---------------------------------------------------------------- q, k, v
@@ -111,14 +111,16 @@ void run_attend(Pass& pass, int layer, std::int64_t unit, Worker& worker) {
 
 // ---------------------------------------------------------------- output
 
-std::int64_t quantise_heads_units(const Pass& pass, int layer) {
-  return pass.layer(layer).attention.output.reads_quantised() ? row_units(pass.rows) : 0;
+std::int64_t round_heads_units(const Pass& pass, int layer) {
+  return pass.layer(layer).attention.output.form(pass.rows) == ActivationForm::f32 ? 0 : row_units(pass.rows);
 }
 
-void run_quantise_heads(Pass& pass, int, std::int64_t unit, Worker&) {
+void run_round_heads(Pass& pass, int layer, std::int64_t unit, Worker&) {
   const std::int64_t cols = pass.ws.heads.cols;
+  const nn::Linear* readers[] = {&pass.layer(layer).attention.output};
+  const ActivationForms forms = forms_of(pass, readers);
   for_rows(unit, pass.rows, [&](std::int64_t row) {
-    pass.ws.heads_q8.store(pass.kernels, row, cols, 0, cols, pass.ws.heads.row(row));
+    pass.ws.heads_rounded.store(pass.kernels, forms, row, cols, 0, cols, pass.ws.heads.row(row));
   });
 }
 
@@ -130,8 +132,7 @@ std::int64_t attn_output_units(const Pass& pass, int layer) {
 void run_attn_output(Pass& pass, int layer, std::int64_t unit, Worker& worker) {
   const nn::Linear* matrix[] = {&pass.layer(layer).attention.output};
   const ProductUnit product = find_product_unit(pass, matrix, unit);
-  const Activations x{pass.ws.heads.slice(0, pass.rows), pass.ws.heads_q8.rows(pass.ws.heads.cols)};
-  multiply_unit(*matrix[0], x, pass.ws.branch, product, worker);
+  multiply_unit(*matrix[0], pass.ws.heads_rounded.rows(pass.ws.heads.slice(0, pass.rows)), pass.ws.branch, product, worker);
   add_branch(pass, product);
 }
 
@@ -141,7 +142,7 @@ constexpr StageKind attn_norm{"attn_norm", Part::other, all_row_units, run_attn_
 constexpr StageKind project_qkv{"project_qkv", Part::attention, project_qkv_units, run_project_qkv};
 constexpr StageKind rotate_and_store{"rotate_and_store", Part::attention, all_row_units, run_rotate_and_store};
 constexpr StageKind attend{"attend", Part::attention, attend_units, run_attend};
-constexpr StageKind quantise_heads{"quantise_heads", Part::other, quantise_heads_units, run_quantise_heads};
+constexpr StageKind round_heads{"round_heads", Part::other, round_heads_units, run_round_heads};
 constexpr StageKind attn_output{"attn_output", Part::attention, attn_output_units, run_attn_output};
 
 }  // namespace fathom::model::stages

@@ -65,30 +65,43 @@ std::int64_t experts_gate_up_units(const Pass& pass, int layer) {
   return shared_units(pass, layer) + pass.ws.groups.count * expert_tiles(pass, layer);
 }
 
-// The normed rows of slots [first, first + count), side by side in the worker's memory, in the form `reader` wants.
-Activations gather_rows(const Pass& pass, std::int64_t first, std::int64_t count, bool quantised, Worker& worker) {
+// Rows `rows` of `from`, `size` bytes each, `to_stride` apart.
+void gather(const std::int32_t* rows, std::int64_t count, const void* from, std::int64_t from_stride, std::int64_t size, void* to,
+            std::int64_t to_stride) {
+  for (std::int64_t i = 0; i < count; ++i) {
+    std::memcpy(static_cast<std::byte*>(to) + i * to_stride, static_cast<const std::byte*>(from) + rows[i] * from_stride, std::size_t(size));
+  }
+}
+
+// The normed rows of slots [first, first + count), side by side in the worker's memory, in the form that `reader` takes of so many.
+Activations gather_rows(const Pass& pass, std::int64_t first, std::int64_t count, const nn::Linear& reader, Worker& worker) {
   const std::int64_t cols = pass.config().hidden_size;
   const std::int32_t* rows = pass.ws.groups.row + first;
-  if (count == 1) return normed_rows(pass).slice(rows[0], 1);
-  Activations out{{nullptr, count, cols}, {}};
-  if (!quantised) {
-    float* to = worker.local.data();
-    for (std::int64_t i = 0; i < count; ++i) {
-      std::memcpy(to + i * cols, pass.ws.normed.row(rows[i]), std::size_t(cols) * sizeof(float));
+  const Activations all = normed_rows(pass);
+  if (count == 1) return all.slice(rows[0], 1);
+  Activations out;
+  out.f32 = {nullptr, count, cols};
+  const ActivationForm form = reader.form(count);
+  if (form == ActivationForm::f32) {
+    const std::int64_t size = cols * std::int64_t(sizeof(float));
+    gather(rows, count, all.f32.data, size, size, worker.local.data(), size);
+    out.f32.data = worker.local.data();
+  } else if (form == ActivationForm::quantised) {
+    float* scales = worker.local.data();
+    auto* sums = reinterpret_cast<std::int16_t*>(scales + count * (cols / 32));
+    auto* values = reinterpret_cast<std::int8_t*>(sums + count * (cols / 16));
+    gather(rows, count, all.quantised.scales, cols / 8, cols / 8, scales, cols / 8);
+    gather(rows, count, all.quantised.sums, cols / 8, cols / 8, sums, cols / 8);
+    gather(rows, count, all.quantised.values, cols, cols, values, cols);
+    out.quantised = {values, scales, sums, cols};
+  } else {
+    auto* values = reinterpret_cast<std::uint16_t*>(worker.local.data());
+    const std::int64_t stride = all.bf16.stride, row_bytes = 2 * stride;
+    out.bf16 = {values, stride, (count + kernels::kBf16Rows) * stride};
+    for (int term = 0; term < (form == ActivationForm::bf16_terms ? kernels::kBf16Terms : 1); ++term) {
+      gather(rows, count, all.bf16.values + term * all.bf16.term_stride, row_bytes, 2 * cols, values + term * out.bf16.term_stride, row_bytes);
     }
-    out.f32.data = to;
-    return out;
   }
-  float* scales = worker.local.data();
-  auto* sums = reinterpret_cast<std::int16_t*>(scales + count * (cols / 32));
-  auto* values = reinterpret_cast<std::int8_t*>(sums + count * (cols / 16));
-  const kernels::QuantisedRows from = pass.ws.normed_q8.rows(cols);
-  for (std::int64_t i = 0; i < count; ++i) {
-    std::memcpy(scales + i * (cols / 32), from.scales + rows[i] * (cols / 32), std::size_t(cols / 32) * sizeof(float));
-    std::memcpy(sums + i * (cols / 16), from.sums + rows[i] * (cols / 16), std::size_t(cols / 16) * sizeof(std::int16_t));
-    std::memcpy(values + i * cols, from.values + rows[i] * cols, std::size_t(cols));
-  }
-  out.quantised = {values, scales, sums, cols};
   return out;
 }
 
@@ -100,17 +113,17 @@ void run_expert_gate_up(Pass& pass, int layer, std::int64_t unit, Worker& worker
   const nn::Linear* matrix[] = {&expert.gate};
   const ColumnTile tile = find_column_tile(matrix, unit % tiles, pass.worker_count(), tile_limits(pass.ws.groups.most));
   const std::int64_t width = expert.gate.out();
+  // Rounds of down projections may part an expert's rows.
+  const ActivationForms forms = expert.down.forms(groups.first[active + 1] - groups.first[active]);
   for (std::int64_t first = groups.first[active]; first < groups.first[active + 1]; first += kExpertPanel) {
     const std::int64_t count = std::min<std::int64_t>(kExpertPanel, groups.first[active + 1] - first);
-    const Activations x = gather_rows(pass, first, count, expert.gate.reads_quantised(), worker);
+    const Activations x = gather_rows(pass, first, count, expert.gate, worker);
     const Matrix<float> gate = pass.ws.slot_gate.slice(first, count), up = pass.ws.slot_up.slice(first, count);
     expert.gate.multiply(x, gate, tile.first, tile.last, worker.linear);
     expert.up.multiply(x, up, tile.first, tile.last, worker.linear);
     for (std::int64_t i = 0; i < count; ++i) {
       activate(pass, gate.row(i) + tile.first, up.row(i) + tile.first, tile.last - tile.first);
-      if (expert.down.reads_quantised()) {
-        pass.ws.slot_q8.store(pass.kernels, first + i, width, tile.first, tile.last, gate.row(i));
-      }
+      pass.ws.slot_rounded.store(pass.kernels, forms, first + i, width, tile.first, tile.last, gate.row(i));
     }
   }
 }

@@ -41,7 +41,7 @@ void run_routed_down(Pass& pass, int layer, std::int64_t unit, Worker& worker) {
   const nn::Linear& down = pass.layer(layer).experts.store.expert(groups.active[active]).down;
   const nn::Linear* matrix[] = {&down};
   const ColumnTile tile = find_column_tile(matrix, unit % tiles, pass.worker_count(), tile_limits(pass.ws.groups.most));
-  const Activations hidden{pass.ws.slot_gate, pass.ws.slot_q8.rows(pass.config().moe_intermediate_size)};
+  const Activations hidden = pass.ws.slot_rounded.rows(pass.ws.slot_gate);
   const std::int64_t end = std::min<std::int64_t>(round.last, groups.first[active + 1]);
   for (std::int64_t first = std::max<std::int64_t>(round.first, groups.first[active]); first < end; first += kExpertPanel) {
     const std::int64_t count = std::min(kExpertPanel, end - first);

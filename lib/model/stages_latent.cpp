@@ -34,6 +34,8 @@ void rotate_query_row(Pass& pass, std::int64_t row) {
 void run_norm_and_store_latent(Pass& pass, int layer, std::int64_t unit, Worker&) {
   const AttentionWeights& a = pass.layer(layer).attention;
   const Config& c = pass.config();
+  const nn::Linear* readers[] = {&a.q_b};
+  const ActivationForms forms = forms_of(pass, readers);
   for (const RowSpan& span : pass.spans) {
     for_rows(unit, pass.rows, [&](std::int64_t row) {
       if (row < span.first_row || row >= span.first_row + span.rows) return;
@@ -47,7 +49,7 @@ void run_norm_and_store_latent(Pass& pass, int layer, std::int64_t unit, Worker&
       }
       float* q_latent = pass.ws.q_latent.row(row);
       pass.kernels.rms_norm(q_latent, a.q_a_norm, c.latent_norm_eps, c.q_lora_rank, q_latent);
-      if (a.q_b.reads_quantised()) pass.ws.q_latent_q8.store(pass.kernels, row, c.q_lora_rank, 0, c.q_lora_rank, q_latent);
+      pass.ws.q_latent_rounded.store(pass.kernels, forms, row, c.q_lora_rank, 0, c.q_lora_rank, q_latent);
     });
   }
 }
@@ -60,8 +62,7 @@ std::int64_t project_queries_units(const Pass& pass, int layer) {
 void run_project_queries(Pass& pass, int layer, std::int64_t unit, Worker& worker) {
   const nn::Linear* matrix[] = {&pass.layer(layer).attention.q_b};
   const ProductUnit product = find_product_unit(pass, matrix, unit);
-  const Activations x{pass.ws.q_latent.slice(0, pass.rows), pass.ws.q_latent_q8.rows(pass.config().q_lora_rank)};
-  multiply_unit(*matrix[0], x, pass.ws.q, product, worker);
+  multiply_unit(*matrix[0], pass.ws.q_latent_rounded.rows(pass.ws.q_latent.slice(0, pass.rows)), pass.ws.q, product, worker);
 }
 
 void run_rotate_queries(Pass& pass, int, std::int64_t unit, Worker&) {

@@ -7,9 +7,10 @@ namespace {
 
 void run_ffn_norm(Pass& pass, int layer, std::int64_t unit, Worker&) {
   const LayerWeights& l = pass.layer(layer);
-  bool quantise = l.mlp.gate.reads_quantised() || l.experts.shared.gate.reads_quantised();
-  if (l.experts.store.count() > 0) quantise |= l.experts.store.expert(0).gate.reads_quantised();
-  for_rows(unit, pass.rows, [&](std::int64_t row) { norm_row(pass, row, l.ffn_norm, quantise); });
+  const nn::Linear* readers[] = {&l.mlp.gate, &l.experts.shared.gate};
+  ActivationForms forms = forms_of(pass, readers);
+  if (l.experts.store.count() > 0) forms.add(l.experts.store.expert(0).gate.forms(pass.rows));
+  for_rows(unit, pass.rows, [&](std::int64_t row) { norm_row(pass, row, l.ffn_norm, forms); });
 }
 
 std::int64_t gate_up_units(const Pass& pass, int layer) { return count_gate_up_units(pass, pass.layer(layer).mlp); }

@@ -21,10 +21,12 @@ std::int64_t final_norm_units(const Pass& pass, int) { return row_units(pass.hea
 void run_final_norm(Pass& pass, int, std::int64_t unit, Worker&) {
   const Config& c = pass.config();
   const Weights& w = pass.network.weights;
+  ActivationForms forms;
+  forms.add(w.output.form(pass.head_rows));
   for_rows(unit, pass.head_rows, [&](std::int64_t r) {
     float* out = pass.ws.normed.row(r);
     pass.kernels.rms_norm(pass.ws.x.row(pass.head_row[std::size_t(r)]), w.output_norm, c.rms_norm_eps, c.hidden_size, out);
-    if (w.output.reads_quantised()) pass.ws.normed_q8.store(pass.kernels, r, c.hidden_size, 0, c.hidden_size, out);
+    pass.ws.normed_rounded.store(pass.kernels, forms, r, c.hidden_size, 0, c.hidden_size, out);
   });
 }
 
@@ -36,7 +38,7 @@ std::int64_t logits_units(const Pass& pass, int) {
 void run_logits(Pass& pass, int, std::int64_t unit, Worker& worker) {
   const nn::Linear* head[] = {&pass.network.weights.output};
   const ColumnTile tile = find_column_tile(head, unit, pass.worker_count(), tile_limits(pass.head_rows));
-  const Activations x{pass.ws.normed.slice(0, pass.head_rows), pass.ws.normed_q8.rows(pass.config().hidden_size)};
+  const Activations x = pass.ws.normed_rounded.rows(pass.ws.normed.slice(0, pass.head_rows));
   head[0]->multiply(x, pass.ws.logits, tile.first, tile.last, worker.linear);
 }
 

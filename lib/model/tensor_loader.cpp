@@ -159,8 +159,10 @@ WeightView TensorLoader::placed_matrix(const std::string& tensor, std::int64_t r
 
 nn::Linear TensorLoader::linear(const WeightView& weights, const float* bias, bool few_only) {
   if (dry()) return {};
-  return nn::Linear(weights, bias, *backends_.few, few_only ? nullptr : backends_.many, onednn_min_rows(weights.format),
-                    options.max_rows, *allocator_);
+  const bool by_bf16 = backends_.bf16 && backends_.bf16->accepts(weights);
+  const GemmBackend* many = by_bf16 ? backends_.bf16 : backends_.onednn;
+  const std::int64_t least = by_bf16 ? bf16_min_rows(weights.format) : onednn_min_rows(weights.format);
+  return nn::Linear(weights, bias, *backends_.few, few_only ? nullptr : many, least, options.max_rows, *allocator_);
 }
 
 nn::Linear TensorLoader::linear(Role role, std::int64_t layer, std::int64_t rows, std::int64_t cols, bool bias) {

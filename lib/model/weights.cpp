@@ -3,27 +3,36 @@
 #include <algorithm>
 
 namespace fathom::model {
-namespace {
 
-std::size_t scratch_of(const nn::Linear& linear, std::int64_t rows) { return linear ? linear.scratch_bytes(rows) : 0; }
-std::size_t scratch_of(const GatedMlp& mlp, std::int64_t rows) {
-  return std::max({scratch_of(mlp.gate, rows), scratch_of(mlp.up, rows), scratch_of(mlp.down, rows)});
-}
-
-}  // namespace
-
-std::size_t Weights::linear_scratch_bytes(std::int64_t max_rows) const noexcept {
-  std::size_t bytes = scratch_of(output, max_rows);
+template <typename Visit>
+void Weights::for_matrices(Visit&& visit) const noexcept {
+  const auto visit_mlp = [&](const GatedMlp& mlp) {
+    for (const nn::Linear* linear : {&mlp.gate, &mlp.up, &mlp.down}) {
+      if (*linear) visit(*linear);
+    }
+  };
+  visit(output);
   for (const LayerWeights& layer : layers) {
     const AttentionWeights& a = layer.attention;
     for (const nn::Linear* linear : {&a.q, &a.k, &a.v, &a.q_a, &a.q_b, &a.kv_a, &a.output, &layer.experts.router}) {
-      bytes = std::max(bytes, scratch_of(*linear, max_rows));
+      if (*linear) visit(*linear);
     }
-    bytes = std::max({bytes, scratch_of(layer.mlp, max_rows), scratch_of(layer.experts.shared, max_rows)});
-    // Experts of a layer share their shapes and formats.
-    if (layer.experts.store.count() > 0) bytes = std::max(bytes, scratch_of(layer.experts.store.expert(0), max_rows));
+    visit_mlp(layer.mlp);
+    visit_mlp(layer.experts.shared);
+    if (layer.experts.store.count() > 0) visit_mlp(layer.experts.store.expert(0));
   }
+}
+
+std::size_t Weights::linear_scratch_bytes(std::int64_t max_rows) const noexcept {
+  std::size_t bytes = 0;
+  for_matrices([&](const nn::Linear& linear) { bytes = std::max(bytes, linear.scratch_bytes(max_rows)); });
   return bytes;
+}
+
+ActivationForms Weights::activation_forms(std::int64_t max_rows) const noexcept {
+  ActivationForms forms;
+  for_matrices([&](const nn::Linear& linear) { forms.add(linear.forms(max_rows)); });
+  return forms;
 }
 
 }  // namespace fathom::model

@@ -68,7 +68,15 @@ struct Weights {
 
   // Largest scratch any matrix needs for one thread.
   std::size_t linear_scratch_bytes(std::int64_t max_rows) const noexcept;
+  // All that matrices read of up to so many rows of activations.
+  ActivationForms activation_forms(std::int64_t max_rows) const noexcept;
 
+ private:
+  // Calls visit(linear) for every matrix, but for one expert of a layer, whose shapes and formats the others share.
+  template <typename Visit>
+  void for_matrices(Visit&& visit) const noexcept;
+
+ public:
   // What the views and pointers above refer to.
   std::shared_ptr<const io::TensorSource> stored;
   std::vector<Buffer> owned;  // small vectors as F32, and the few matrices stored the other way round

@@ -21,12 +21,16 @@ class Arena {
     return piece;
   }
   Matrix<float> matrix(std::int64_t rows, std::int64_t cols) { return {take<float>(rows * cols), rows, cols}; }
-  QuantisedBuffer quantised(std::int64_t values) {
-    QuantisedBuffer q;
-    q.values = take<std::int8_t>(values);
-    q.scales = take<float>(values / 32 + 1);
-    q.sums = take<std::int16_t>(values / 16 + 1);
-    return q;
+  RoundedBuffer rounded(std::int64_t rows, std::int64_t cols, ActivationForms forms) {
+    RoundedBuffer out;
+    const std::int64_t values = rows * cols;
+    out.values = take<std::int8_t>(values);
+    out.scales = take<float>(values / 32 + 1);
+    out.sums = take<std::int16_t>(values / 16 + 1);
+    out.term_stride = (rows + kernels::kBf16Rows) * (cols + RoundedBuffer::kApart);
+    const int terms = forms.has(ActivationForm::bf16_terms) ? kernels::kBf16Terms : forms.has(ActivationForm::bf16) ? 1 : 0;
+    if (terms > 0) out.bf16 = take<std::uint16_t>(terms * out.term_stride);
+    return out;
   }
   std::size_t used() const { return used_; }
 
@@ -52,7 +56,8 @@ std::int64_t local_floats(const Config& c, std::int64_t rows) {
   }
   if (c.router.experts > 0) {
     const std::int64_t panel = std::min(kExpertPanel, rows);
-    floats = std::max(floats, panel * (c.hidden_size + 32));
+    // Rows gathered: F32; 8 bits; up to three terms of BF16.
+    floats = std::max(floats, (panel + kernels::kBf16Rows) * (c.hidden_size + RoundedBuffer::kApart) * (kernels::kBf16Terms + 1) / 2);
     floats = std::max(floats, nn::router_scratch(c.router));
   }
   floats = std::max(floats, c.hidden_size);  // an embedding as it is stored
@@ -81,17 +86,18 @@ void lay_out_latent(Workspace& w, const Network& network, std::int64_t rows, Are
 
 std::size_t lay_out(Workspace& w, const Network& network, std::int64_t rows, std::int64_t logit_rows, int workers, Arena arena) {
   const Config& c = network.config;
+  const ActivationForms forms = network.weights.activation_forms(rows);
   w.x = arena.matrix(rows, c.hidden_size);
   w.normed = arena.matrix(rows, c.hidden_size);
-  w.normed_q8 = arena.quantised(rows * c.hidden_size);
+  w.normed_rounded = arena.rounded(rows, c.hidden_size, forms);
   w.cos = arena.matrix(rows, c.rope.dims / 2);
   w.sin = arena.matrix(rows, c.rope.dims / 2);
   w.q = arena.matrix(rows, c.num_attention_heads * c.head_dim);
   w.kv = arena.matrix(rows, c.cache_width());
   w.q_latent = arena.matrix(rows, c.q_lora_rank);
-  w.q_latent_q8 = arena.quantised(rows * c.q_lora_rank);
+  w.q_latent_rounded = arena.rounded(rows, c.q_lora_rank, forms);
   w.heads = arena.matrix(rows, c.num_attention_heads * c.v_head_dim);
-  w.heads_q8 = arena.quantised(rows * w.heads.cols);
+  w.heads_rounded = arena.rounded(rows, w.heads.cols, forms);
   if (c.attention == Attention::latent) lay_out_latent(w, network, rows, arena);
   w.branch = arena.matrix(rows, c.hidden_size);
   bool any_dense = c.router.experts == 0;
@@ -99,7 +105,7 @@ std::size_t lay_out(Workspace& w, const Network& network, std::int64_t rows, std
   const std::int64_t width = std::max(any_dense ? c.intermediate_size : 0, c.n_shared_experts * c.moe_intermediate_size);
   w.gate = arena.matrix(rows, width);
   w.up = arena.matrix(rows, width);
-  w.hidden_q8 = arena.quantised(rows * width);
+  w.hidden_rounded = arena.rounded(rows, width, forms);
   if (c.router.experts > 0) {
     const std::int64_t slots = rows * c.router.experts_per_token;
     w.slot_gate = arena.matrix(slots, c.moe_intermediate_size);
@@ -107,7 +113,7 @@ std::size_t lay_out(Workspace& w, const Network& network, std::int64_t rows, std
     float* const up = arena.take<float>(std::max(slots * c.moe_intermediate_size, round * c.hidden_size));
     w.slot_up = {up, slots, c.moe_intermediate_size};
     w.expert_out = {up, round, c.hidden_size};
-    w.slot_q8 = arena.quantised(slots * c.moe_intermediate_size);
+    w.slot_rounded = arena.rounded(slots, c.moe_intermediate_size, forms);
     w.router_logits = arena.matrix(rows, c.router.experts);
     w.route_ids = {arena.take<std::int32_t>(slots), std::size_t(slots)};
     w.route_weights = {arena.take<float>(slots), std::size_t(slots)};

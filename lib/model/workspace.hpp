@@ -12,18 +12,33 @@
 
 namespace fathom::model {
 
-// Activations in 8 bits, rows x cols; how many columns is up to the stage that fills it.
-struct QuantisedBuffer {
-  std::int8_t* values = nullptr;
+// Activations in the forms that are not F32, rows x cols; how many columns is up to the stage that fills it.
+struct RoundedBuffer {
+  std::int8_t* values = nullptr;  // in 8 bits
   float* scales = nullptr;
   std::int16_t* sums = nullptr;
+  std::uint16_t* bf16 = nullptr;  // in BF16; null where no product reads that
+  std::int64_t term_stride = 0;
 
-  kernels::QuantisedRows rows(std::int64_t cols) const noexcept { return {values, scales, sums, cols}; }
-  // Rounds columns [first, last) of row `row`; both multiples of 32, as cols is.
-  void store(const kernels::KernelTable& kernels, std::int64_t row, std::int64_t cols, std::int64_t first, std::int64_t last,
-             const float* x) const noexcept {
-    kernels.quantise_row(x + first, last - first, values + row * cols + first, scales + (row * cols + first) / 32,
-                         sums + (row * cols + first) / 16);
+  // Rows of BF16 lie a line of the cache further apart than they are long: powers of two would meet in few sets of the cache.
+  static constexpr std::int64_t kApart = 32;
+
+  Activations rows(const Matrix<const float>& f32) const noexcept {
+    return {f32, {values, scales, sums, f32.cols}, {bf16, f32.cols + kApart, term_stride}};
+  }
+  // Columns [first, last) of row `row`, both multiples of 32 as cols is, in these forms.
+  void store(const kernels::KernelTable& kernels, ActivationForms forms, std::int64_t row, std::int64_t cols, std::int64_t first,
+             std::int64_t last, const float* x) const noexcept {
+    if (forms.has(ActivationForm::quantised)) {
+      const std::int64_t at = row * cols + first;
+      kernels.quantise_row(x + first, last - first, values + at, scales + at / 32, sums + at / 16);
+    }
+    const std::int64_t at = row * (cols + kApart) + first;
+    if (forms.has(ActivationForm::bf16_terms)) {
+      kernels.split_bf16(x + first, last - first, bf16 + at, term_stride);
+    } else if (forms.has(ActivationForm::bf16)) {
+      kernels.f32_to_bf16(x + first, last - first, bf16 + at);
+    }
   }
 };
 
@@ -36,14 +51,14 @@ struct Workspace {
   // The residual stream and what a sublayer reads of it.
   Matrix<float> x;       // [rows, hidden]
   Matrix<float> normed;  // [rows, hidden]
-  QuantisedBuffer normed_q8;
+  RoundedBuffer normed_rounded;
   // Rotary angles of each row.
   Matrix<float> cos, sin;  // [rows, rope.dims / 2]
   // Attention.
   Matrix<float> q;        // [rows, heads * head_dim]
   Matrix<float> kv;       // [rows, cache width]: what goes into the cache
   Matrix<float> q_latent; // [rows, q_lora_rank]
-  QuantisedBuffer q_latent_q8;
+  RoundedBuffer q_latent_rounded;
   Matrix<float> heads;    // [rows, heads * v_head_dim]
   // Attention to latents: the queries of a panel of rows in the latents' space, and what blocks of the context came to for a row, in
   // slots. absorbed_rounds.hpp says which.
@@ -57,13 +72,13 @@ struct Workspace {
   float* expanded_values = nullptr;   // [heads, kSegment, v_head_dim]
   float* expanded_maximum = nullptr;  // [heads, rows]
   float* expanded_sum = nullptr;
-  QuantisedBuffer heads_q8;
+  RoundedBuffer heads_rounded;
   Matrix<float> branch;   // [rows, hidden]: a sublayer's output on its way to x
   // Feed-forward: rows of dense layers and the shared expert; slots (rows * experts_per_token) of routed experts.
   Matrix<float> gate, up;  // [rows, max(intermediate, shared intermediate)]; gate becomes act(gate, up)
-  QuantisedBuffer hidden_q8;
+  RoundedBuffer hidden_rounded;
   Matrix<float> slot_gate, slot_up;  // [slots, moe_intermediate]
-  QuantisedBuffer slot_q8;
+  RoundedBuffer slot_rounded;
   Matrix<float> expert_out;          // [slots of a round, hidden], where slot_up was
   Matrix<float> router_logits;       // [rows, experts]
   std::span<std::int32_t> route_ids; // [rows, experts_per_token]

@@ -8,7 +8,7 @@ namespace fathom::nn {
 
 Linear::Linear(const WeightView& weights, const float* bias, const GemmBackend& few, const GemmBackend* many,
                std::int64_t many_min_rows, std::int64_t max_rows, Allocator& allocator)
-    : few_(&few), bias_(bias), many_min_rows_(many_min_rows), reads_quantised_(few.reads_quantised(weights.format)) {
+    : few_(&few), bias_(bias), many_min_rows_(many_min_rows), few_form_(few.reads(weights.format)) {
   if (!few.accepts(weights)) {
     fail(Status::unsupported, "a [{}, {}] matrix in {} is nothing the {} back end multiplies by", weights.rows, weights.cols,
          storage_layout(weights.format).name, few.name());
@@ -16,8 +16,16 @@ Linear::Linear(const WeightView& weights, const float* bias, const GemmBackend& 
   few_matrix_ = few.pack(weights, max_rows, allocator);
   if (many && many->accepts(weights) && max_rows >= many_min_rows) {
     many_ = many;
+    many_form_ = many->reads(weights.format);
     many_matrix_ = many->pack(weights, max_rows, allocator);
   }
+}
+
+ActivationForms Linear::forms(std::int64_t max_rows) const noexcept {
+  ActivationForms forms;
+  forms.add(form(1));
+  forms.add(form(max_rows));
+  return forms;
 }
 
 std::size_t Linear::scratch_bytes(std::int64_t max_rows) const noexcept {

@@ -23,7 +23,9 @@ class Linear {
   std::int64_t out() const noexcept { return weights().rows; }
   std::int64_t in() const noexcept { return weights().cols; }
   const float* bias() const noexcept { return bias_; }
-  bool reads_quantised() const noexcept { return reads_quantised_; }
+  // What multiply() reads of so many rows of activations, and of any number up to that.
+  ActivationForm form(std::int64_t rows) const noexcept { return many_ && rows >= many_min_rows_ ? many_form_ : few_form_; }
+  ActivationForms forms(std::int64_t max_rows) const noexcept;
   // From so many rows on multiply() takes the back end for many; 0 when there is none.
   std::int64_t many_min_rows() const noexcept { return many_ ? many_min_rows_ : 0; }
   std::size_t scratch_bytes(std::int64_t max_rows) const noexcept;
@@ -38,7 +40,7 @@ class Linear {
   std::unique_ptr<PackedMatrix> few_matrix_, many_matrix_;
   const float* bias_ = nullptr;
   std::int64_t many_min_rows_ = 0;
-  bool reads_quantised_ = false;
+  ActivationForm few_form_ = ActivationForm::f32, many_form_ = ActivationForm::f32;
 };
 
 }  // namespace fathom::nn

@@ -65,8 +65,8 @@ Isa detect_x86() noexcept {
   if (!bf16) return Isa::avx512_vnni;
 
   constexpr unsigned kTileStates = 0x60000;
-  const bool tile = bit(extended.edx, 24), int8 = bit(extended.edx, 25);
-  return (states & kTileStates) == kTileStates && tile && int8 ? Isa::amx_int8 : Isa::avx512_bf16;
+  const bool tile = bit(extended.edx, 24), int8 = bit(extended.edx, 25), tile_bf16 = bit(extended.edx, 22);
+  return (states & kTileStates) == kTileStates && tile && int8 && tile_bf16 ? Isa::amx_int8 : Isa::avx512_bf16;
 }
 
 // Tile registers make a thread's saved state larger, so Linux lets a process use them only when it asks (its arch/x86/xstate.rst).

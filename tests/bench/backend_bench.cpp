@@ -59,7 +59,8 @@ void multiply(benchmark::State& state, const GemmBackend& backend, StorageFormat
   Rng rng(2);
   const test::Exact<float> x = test::random_floats(std::size_t(m * shape.cols), rng);
   const test::SampleQuantised quantised(x, m, shape.cols);
-  const Activations activations{{x.get(), m, shape.cols}, quantised.view()};
+  const test::SampleBf16 bf16(x, m, shape.cols);
+  const Activations activations{{x.get(), m, shape.cols}, quantised.view(), bf16.view()};
   test::Exact<float> y(std::size_t(m * shape.rows));
   const Buffer scratch(heap_allocator(), backend.scratch_bytes(*matrices[0], m), MemoryPurpose::scratch);
   std::size_t next = 0;

@@ -47,17 +47,22 @@ class GemmSample {
   std::int64_t max_rows() const { return quantised_.rows; }
 
   Activations activations(std::int64_t first, std::int64_t count) const {
-    Activations all{{x_.get(), max_rows(), w_.cols(), stride_}, {}};
+    Activations all{{x_.get(), max_rows(), w_.cols(), stride_}, {}, {}};
     if (w_.cols() % 32 == 0) all.quantised = quantised_.view();
+    if (w_.cols() % 32 == 0) all.bf16 = bf16_.view();
     return all.slice(first, count);
   }
 
-  // Is y[i][n] right, with activations rounded to 8 bits or not?
-  bool close(float y, std::int64_t i, std::int64_t n, bool quantised) const {
+  // Is y[i][n] right, with activations in this form?
+  bool close(float y, std::int64_t i, std::int64_t n, ActivationForm form) const {
     const std::size_t at = std::size_t(i * w_.rows() + n);
-    const double expected = quantised ? quantised_product_[at] : product_[at];
+    const double expected = form == ActivationForm::quantised ? quantised_product_[at] : product_[at];
     // Each term passes through at most cols additions and a few products with factors, each off by half a unit at most.
-    return std::fabs(double(y) - expected) <= double(w_.cols() + 16) * 0x1p-24 * magnitude_[at];
+    double bound = double(w_.cols() + 16) * 0x1p-24;
+    // Weights and activations are off by half a unit of BF16 each, or there are as many sums as terms.
+    if (form == ActivationForm::bf16) bound += 3 * 0x1p-9;
+    if (form == ActivationForm::bf16_terms) bound *= kernels::kBf16Terms;
+    return std::fabs(double(y) - expected) <= bound * magnitude_[at];
   }
 
  private:
@@ -65,7 +70,8 @@ class GemmSample {
       : w_(c.format, c.rows, c.cols, rng, c.factors, c.tile_rows, c.tile_cols),
         stride_(c.cols + padding),
         x_(random_floats(std::size_t(max_rows * stride_), rng)),
-        quantised_(without_padding(max_rows), max_rows, c.cols / 32 * 32) {
+        quantised_(without_padding(max_rows), max_rows, c.cols / 32 * 32),
+        bf16_(without_padding(max_rows), max_rows, c.cols / 32 * 32) {
     for (std::int64_t i = 0; i < max_rows; ++i) {
       for (std::int64_t n = 0; n < c.rows; ++n) add_reference(i, n);
     }
@@ -96,6 +102,7 @@ class GemmSample {
   std::int64_t stride_;
   Exact<float> x_;
   SampleQuantised quantised_;
+  SampleBf16 bf16_;
   std::vector<double> product_, quantised_product_, magnitude_;
 };
 
@@ -165,10 +172,10 @@ struct GemmRun {
 };
 
 inline bool all_close(const GemmRun& run, const GemmOutput& y, std::int64_t first, std::int64_t last) {
-  const bool quantised = run.backend.reads_quantised(run.sample.weights().format);
+  const ActivationForm form = run.backend.reads(run.sample.weights().format);
   for (std::int64_t i = 0; i < y.rows; ++i) {
     for (std::int64_t n = first; n < last; ++n) {
-      if (!run.sample.close(y.view().row(i)[n], i, n, quantised)) return false;
+      if (!run.sample.close(y.view().row(i)[n], i, n, form)) return false;
     }
   }
   return true;
@@ -241,7 +248,6 @@ inline void check_refusals(const GemmBackend& backend) {
   for (const StorageFormat format : {f64, q8_1, q8_k, iq1_s, i8, u64, boolean, f8_e5m2, other}) {
     CAPTURE(std::string(storage_layout(format).name));
     CHECK_FALSE(accepts(format, 8, 256));
-    CHECK_FALSE(backend.reads_quantised(format));
   }
   CHECK_FALSE(accepts(q4_k, 8, 255));
   CHECK_FALSE(accepts(q8_0, 8, 33));

@@ -106,7 +106,7 @@ TEST_CASE("row units cover the rows") {
 }
 
 TEST_CASE("a dense grouped-query layer norms, attends, norms and feeds forward") {
-  const std::vector<std::string> layer = {"attn_norm",   "project_qkv", "rotate_and_store", "attend", "quantise_heads",
+  const std::vector<std::string> layer = {"attn_norm",   "project_qkv", "rotate_and_store", "attend", "round_heads",
                                           "attn_output", "ffn_norm",    "gate_up",          "down"};
   std::vector<std::string> expected{"embed"};
   for (int i = 0; i < 2; ++i) expected.insert(expected.end(), layer.begin(), layer.end());

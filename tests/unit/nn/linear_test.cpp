@@ -21,7 +21,7 @@ class MarkingBackend final : public GemmBackend {
   explicit MarkingBackend(float mark) : mark_(mark) {}
   const char* name() const noexcept override { return "marking"; }
   bool accepts(const WeightView&) const noexcept override { return willing; }
-  bool reads_quantised(StorageFormat) const noexcept override { return false; }
+  ActivationForm reads(StorageFormat) const noexcept override { return ActivationForm::f32; }
   std::unique_ptr<PackedMatrix> pack(const WeightView& weights, std::int64_t max_rows, Allocator&) const override {
     packed_for = max_rows;
     return std::make_unique<PackedMatrix>(weights);
@@ -46,7 +46,7 @@ struct Fixture {
 
   float first_result(const Linear& linear, std::int64_t rows) const {
     Exact<float> x(std::size_t(rows * kIn)), y(std::size_t(rows * kOut));
-    linear.multiply({{x.get(), rows, kIn}, {}}, {y.get(), rows, kOut}, 0, kOut, {});
+    linear.multiply({{x.get(), rows, kIn}, {}, {}}, {y.get(), rows, kOut}, 0, kOut, {});
     return y[std::size_t(rows * kOut - 1)];
   }
 
@@ -68,7 +68,7 @@ TEST_CASE("a linear layer adds its bias to the columns it was asked for, and tou
   CHECK(linear.out() == kOut);
   CHECK(linear.in() == kIn);
   std::fill_n(y.get(), y.size, -99.0f);
-  linear.multiply({{x.get(), 3, kIn}, {}}, {y.get(), 3, kOut}, 2, 7, {});
+  linear.multiply({{x.get(), 3, kIn}, {}, {}}, {y.get(), 3, kOut}, 2, 7, {});
   for (std::int64_t i = 0; i < 3; ++i) {
     for (std::int64_t n = 0; n < kOut; ++n) {
       double expected = double(bias[std::size_t(n)]), magnitude = expected;

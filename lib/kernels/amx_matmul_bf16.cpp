@@ -1,0 +1,465 @@
+// Products with activations in BF16 by AMX, for many rows: an instruction multiplies 16 rows of activations by 16 rows of weights, 32
+// columns of each, and adds to 16 x 16 floats. A group of columns of 32 rows of weights is decoded to BF16 in the order that the
+// instruction wants, and all rows of activations pass over it.
+//
+// An element's sum goes through its columns in ascending order, whatever the other rows: bits depend on its own rows alone.
+#include "kernels/amx_tiles.hpp"
+#include "kernels/q8_blocks.hpp"
+#include "kernels/q8_formats.hpp"
+#include "kernels/q8_k_blocks.hpp"
+#include "kernels/q8_tile.hpp"
+
+namespace fathom::kernels::amx_int8 {
+namespace {
+
+constexpr int kRows = int(kBf16Rows);  // of activations in a tile
+constexpr int kWeightTiles = 2, kWeightRows = kWeightTiles * kTileRows;  // decoded together
+constexpr int64_t kPanel = 256;  // rows of activations that share decoded weights: of one term,
+constexpr int64_t kExactPanel = 128;  // of all
+
+// 16 rows of weights, 32 columns: lane r of vector j has columns 2j and 2j + 1 of row r.
+using Block = Ints[kBlockValues / 2];
+// 16 rows of activations times 16 of weights.
+using Sums = float[kRows][kTileRows];
+
+struct Scratch {
+  Block weights[kWeightTiles][kGroupBlocks];
+  Sums sums[kPanel / kRows][kWeightTiles];
+  Sums segment[2][kWeightTiles];  // of columns that share factors
+};
+static_assert(sizeof(Scratch) <= kBf16Scratch);
+
+// The next group's bytes: some pieces, one for each tile or row, which lie `apart`. With one tile of activations they are asked for while
+// this group is multiplied, or memory would be idle then. With more of them, decoding asks ahead.
+struct Next {
+  const uint8_t* at;
+  int64_t apart;
+  int pieces, lines;  // of the cache, in a piece
+  int line = 0;
+
+  FATHOM_INLINE void ask_for(int count) {
+    for (; count > 0 && pieces > 0; --count) {
+      _mm_prefetch(reinterpret_cast<const char*>(at) + 64 * line, _MM_HINT_T1);
+      if (++line < lines) continue;
+      line = 0;
+      at += apart;
+      --pieces;
+    }
+  }
+};
+
+// ---- Block formats: values are rounded to BF16.
+
+// Two vectors of floats as pairs of BF16, to nearest, ties away from zero. Infinity stays what it is; so does NaN as processors make it.
+FATHOM_INLINE Ints pairs_of(Floats first, Floats second) {
+  const Ints half = all32(0x8000), upper = repeat(_mm_setr_epi8(2, 3, 2, 3, 6, 7, 6, 7, 10, 11, 10, 11, 14, 15, 14, 15));
+  return _mm512_mask_shuffle_epi8(add32(as_ints(second), half), 0x3333333333333333, add32(as_ints(first), half), upper);
+}
+
+// Byte `at` of each lane as the fraction of a number from 1 to 2. That is a code as a float without the conversion, which competes with
+// multiplications for ports.
+template <int at>
+FATHOM_INLINE Floats as_fraction(Ints lanes) {
+  return as_floats(_mm512_ternarylogic_epi32(lanes, all32(255 << (8 * at)), all32(0x3f800000), 0xea));  // (lanes & byte) | 1.0
+}
+
+// From codes to values, when codes are fractions by byte 1 and by byte 2.
+struct Affine {
+  Floats factor1, offset1, factor2, offset2;
+};
+
+// value = scale * code + offset
+FATHOM_INLINE Affine affine(Floats scale, Floats offset) {
+  const Floats factor1 = multiply_floats(scale, _mm512_set1_ps(0x1p15f)), factor2 = multiply_floats(scale, _mm512_set1_ps(0x1p7f));
+  return {factor1, _mm512_sub_ps(offset, factor1), factor2, _mm512_sub_ps(offset, factor2)};
+}
+
+// Parts of a group: blocks, or with factors the halves of blocks.
+template <typename F>
+constexpr int kHalves = F::kFactors ? 2 : 1;
+
+template <typename F>
+FATHOM_INLINE Affine affine_of(const Tile<F>& tile, int b, int half) {
+  Floats scale = tile.scale[b][0], offset = _mm512_setzero_ps();
+  if constexpr (F::kFactors) scale = multiply_floats(scale, as_floats(tile.factors[2 * b + half][0]));
+  if constexpr (F::kMin && F::kFactors) {
+    const Ints both = tile.sum_factors[b][0];
+    offset = multiply_floats(tile.min[0][0], to_floats(shift_right_signed32(half ? both : shift_left32(both, 16), 16)));
+  } else if constexpr (F::kMin) {
+    offset = tile.min[b][0];
+  }
+  constexpr int kBias = F::kSigned ? 128 : F::kBias;  // signed codes are made unsigned
+  if constexpr (kBias != 0) offset = multiply_add(scale, _mm512_set1_ps(-float(kBias)), offset);
+  return affine(scale, offset);
+}
+
+// The values of four columns as two pairs.
+template <typename F>
+FATHOM_INLINE void values_of(Ints codes, const Affine& by, Ints* out) {
+  const auto byte1 = [&](Ints lanes) __attribute__((always_inline)) { return multiply_add(as_fraction<1>(lanes), by.factor1, by.offset1); };
+  const auto byte2 = [&](Ints lanes) __attribute__((always_inline)) { return multiply_add(as_fraction<2>(lanes), by.factor2, by.offset2); };
+  if constexpr (F::kSigned) {
+    // Of eight bits, so too large for byte 2, whose uppermost is no bit of the fraction.
+    const Ints made = codes ^ all8(-128), first_bytes = repeat(_mm_setr_epi8(0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12));
+    const auto byte = [&](int8_t k) __attribute__((always_inline)) { return byte1(shuffle8(made, add8(first_bytes, all8(k)))); };
+    out[0] = pairs_of(byte(0), byte1(made));
+    out[1] = pairs_of(byte(2), byte(3));
+  } else {
+    const Ints outer = shuffle8(codes, repeat(_mm_setr_epi8(0, 3, 0, 3, 4, 7, 4, 7, 8, 11, 8, 11, 12, 15, 12, 15)));
+    out[0] = pairs_of(byte2(outer), byte1(codes));
+    out[1] = pairs_of(byte2(codes), byte1(outer));
+  }
+}
+
+template <typename F, typename TileRows>
+struct BlockWeights {
+  static constexpr int kTerms = 1;
+  const WeightRows& w;
+  int64_t last_row;
+  alignas(64) Tile<F> tile;
+
+  // Rows [n, n + 16), `blocks` blocks of 32 columns from k on.
+  template <bool ask>
+  void decode(int64_t n, int64_t k, int blocks, Block* out) {
+    const TileRows all(w, n, last_row - n < kTileRows ? last_row - n : kTileRows);
+    const auto rows = all.template part<ask>(0, k / F::kValues * F::kBytes, blocks);
+    F::terms(rows, blocks, 0, tile);
+    for (int b = 0; b < blocks; b += F::kStep) {
+      Affine by[F::kStep][kHalves<F>];
+#pragma GCC unroll 4
+      for (int j = 0; j < F::kStep; ++j) {
+#pragma GCC unroll 2
+        for (int half = 0; half < kHalves<F>; ++half) by[j][half] = affine_of(tile, b + j, half);
+      }
+      F::codes(rows, b, [&](int j, int d, Ints codes) __attribute__((always_inline)) {
+        values_of<F>(codes, by[j][kHalves<F> == 2 ? d / 4 : 0], out[b + j] + 2 * d);
+      });
+    }
+  }
+
+  // Of kWeightRows rows from n on.
+  Next next(int64_t n, int64_t k) const {
+    const int64_t there = last_row - n < kWeightRows ? last_row - n : kWeightRows, at = k / F::kValues * F::kBytes;
+    const uint8_t* const first = w.data + n * w.row_bytes;
+    if constexpr (!TileRows::kInterleaved) return {first + at, w.row_bytes, int(there), (kGroupBytes<F> + 63) / 64};
+    return {first + kTileRows * at, kTileRows * w.row_bytes, int(there / kTileRows), kTileRows * kGroupBytes<F> / 64};
+  }
+};
+
+// ---- Floating formats: values are exact. A format F has block(rows, k, out) for columns [k, k + 32) of 16 rows.
+
+// Asks for a line of each row.
+FATHOM_INLINE void ask_for_rows(const uint8_t* const* rows, int64_t at) {
+#pragma GCC unroll 16
+  for (int r = 0; r < kTileRows; ++r) _mm_prefetch(reinterpret_cast<const char*>(rows[r] + at), _MM_HINT_T1);
+}
+
+struct BF16 {
+  static constexpr int kBlockBytes = 64;
+  static FATHOM_INLINE void block(const uint8_t* const* rows, int64_t k, Block& out) {
+    __m512i columns[kTileRows];
+#pragma GCC unroll 16
+    for (int r = 0; r < kTileRows; ++r) columns[r] = _mm512_loadu_si512(rows[r] + 2 * k);
+    transpose(columns);
+#pragma GCC unroll 16
+    for (int r = 0; r < kTileRows; ++r) out[r] = columns[r];
+  }
+};
+
+struct F8E4M3 {
+  static constexpr int kBlockBytes = 32;
+  static FATHOM_INLINE void block(const uint8_t* const* rows, int64_t k, Block& out) {
+    // Lane r of vector j has the codes of columns 4j to 4j + 3 of row r.
+    Ints columns[8];
+    columns32(rows, k, columns);
+#pragma GCC unroll 8
+    for (int j = 0; j < 8; ++j) values_of(columns[j], out + 2 * j);
+  }
+
+ private:
+  // 32 bytes of each row as columns.
+  static FATHOM_INLINE void columns32(const uint8_t* const* rows, int64_t k, Ints (&out)[8]) {
+    Ints some[4], others[4];
+    columns16(Rows{rows, k}, 0, some);
+    columns16(Rows{rows, k}, 16, others);
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; ++j) {
+      out[j] = some[j];
+      out[4 + j] = others[j];
+    }
+  }
+
+  // Four columns as two pairs. Exponent and fraction of a code move from the upper byte of a word to where BF16 has them; the biases are 7
+  // and 127.
+  static FATHOM_INLINE void values_of(Ints codes, Ints* out) {
+    const Ints first = repeat(_mm_setr_epi8(-1, 0, -1, 1, -1, 4, -1, 5, -1, 8, -1, 9, -1, 12, -1, 13));
+    const Ints second = repeat(_mm_setr_epi8(-1, 2, -1, 3, -1, 6, -1, 7, -1, 10, -1, 11, -1, 14, -1, 15));
+    const bool odd = _mm512_testn_epi8_mask(codes, all8(0x78)) | _mm512_cmpeq_epi8_mask(bit_or(codes, all8(-128)), all8(-1));
+    out[0] = values(shuffle8(codes, first));
+    out[1] = values(shuffle8(codes, second));
+    if (__builtin_expect(odd, 0)) {
+      mend(shuffle8(codes, first), out[0]);
+      mend(shuffle8(codes, second), out[1]);
+    }
+  }
+
+  static FATHOM_INLINE Ints values(Ints words) {
+    return add16(bit_and(_mm512_srai_epi16(words, 4), all16(int16_t(0x87f0))), all16(120 << 7));
+  }
+
+  // Codes without an exponent, which are fraction * 2^-9, and NaN.
+  static __attribute__((noinline)) void mend(Ints words, Ints& out) {
+    const Ints small = _mm512_castsi128_si512(_mm_setr_epi16(0, 0x3b00, 0x3b80, 0x3bc0, 0x3c00, 0x3c20, 0x3c40, 0x3c60));
+    const Ints fraction = _mm512_permutexvar_epi16(bit_and(shift_right16(words, 8), all16(7)), small);
+    const Ints signs = bit_and(words, all16(int16_t(0x8000)));
+    out = _mm512_mask_mov_epi16(out, _mm512_testn_epi16_mask(words, all16(0x7800)), bit_or(fraction, signs));
+    out = _mm512_mask_mov_epi16(out, _mm512_cmpeq_epi16_mask(bit_and(words, all16(0x7f00)), all16(0x7f00)), all16(0x7fc0));
+  }
+};
+
+struct MXFP4Rows {
+  static constexpr int kBlockBytes = 17;
+  static FATHOM_INLINE void block(const uint8_t* const* rows, int64_t k, Block& out) {
+    __m512i columns[kTileRows];
+#pragma GCC unroll 16
+    for (int r = 0; r < kTileRows; ++r) columns[r] = row_of(rows[r], k);
+    transpose(columns);
+#pragma GCC unroll 16
+    for (int r = 0; r < kTileRows; ++r) out[r] = columns[r];
+  }
+
+ private:
+  static FATHOM_INLINE __m512i row_of(const uint8_t* row, int64_t k) {
+    const uint8_t* block = row + k / 32 * 17;
+    const __m256i codes = _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(block + 1)));
+    const __m512i nibbles = _mm512_inserti64x4(_mm512_castsi256_si512(codes), _mm256_srli_epi16(codes, 4), 1);
+    // 0, 1/2, 1, 3/2, 2, 3, 4, 6; a permutation takes the lower bits of an index: five, of which the fifth is not the code's.
+    const __m256i levels = _mm256_setr_epi16(0, 0x3f00, 0x3f80, 0x3fc0, 0x4000, 0x4040, 0x4080, 0x40c0, int16_t(0x8000), int16_t(0xbf00),
+                                             int16_t(0xbf80), int16_t(0xbfc0), int16_t(0xc000), int16_t(0xc040), int16_t(0xc080),
+                                             int16_t(0xc0c0));
+    const __m512i values = _mm512_permutexvar_epi16(nibbles, _mm512_broadcast_i64x4(levels));
+    const int exponent = *block;
+    if (__builtin_expect(exponent < 2 || exponent > 251, 0)) return slowly(values, exponent);
+    const __mmask32 nonzero = _mm512_test_epi16_mask(values, _mm512_set1_epi16(0x7fff));
+    return _mm512_mask_add_epi16(values, nonzero, values, _mm512_set1_epi16(int16_t((exponent - 127) * 128)));
+  }
+
+  // Exponents whose values may leave BF16's range.
+  static __m512i slowly(__m512i values, int exponent) {
+    const int32_t bits = exponent == 0 ? 0x00400000 : exponent == 255 ? 0x7fc00000 : exponent << 23;
+    const __m512 factor = _mm512_castsi512_ps(_mm512_set1_epi32(bits));
+    const auto scaled = [&](__m256i half) __attribute__((always_inline)) {
+      const __m512i wide = _mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16);
+      return _mm512_cvtepi32_epi16(_mm512_srli_epi32(_mm512_castps_si512(_mm512_mul_ps(_mm512_castsi512_ps(wide), factor)), 16));
+    };
+    return _mm512_inserti64x4(_mm512_castsi256_si512(scaled(_mm512_castsi512_si256(values))), scaled(_mm512_extracti64x4_epi64(values, 1)), 1);
+  }
+};
+
+template <typename F>
+struct FloatWeights {
+  static constexpr int kTerms = kBf16Terms;
+  const WeightRows& w;
+  int64_t last_row;
+  int64_t factor_rows[kWeightRows];
+
+  template <bool ask>
+  void decode(int64_t n, int64_t k, int blocks, Block* out) {
+    const uint8_t* rows[kTileRows];
+    for (int64_t r = 0; r < kTileRows; ++r) rows[r] = w.data + (n + r < last_row ? n + r : last_row - 1) * w.row_bytes;
+    // The group after this one, or the first of the rows after these.
+    const bool last = k + blocks * kBlockValues >= w.cols;
+    const int64_t ahead = last ? kWeightRows * w.row_bytes - k / kBlockValues * F::kBlockBytes : blocks * F::kBlockBytes;
+    for (int b = 0; b < blocks; ++b) {
+      if constexpr (ask) ask_for_rows(rows, (k / kBlockValues + b) * F::kBlockBytes + ahead);
+      F::block(rows, k + kBlockValues * b, out[b]);
+    }
+  }
+
+  Next next(int64_t n, int64_t k) const {
+    const int64_t there = last_row - n < kWeightRows ? last_row - n : kWeightRows;
+    return {w.data + n * w.row_bytes + k / kBlockValues * F::kBlockBytes, w.row_bytes, int(there), kGroupBlocks * F::kBlockBytes / 64};
+  }
+
+  // Where the factors of kWeightRows rows from n on begin.
+  void begin_rows(int64_t n) {
+    for (int64_t r = 0; r < kWeightRows && w.scales; ++r) {
+      const int64_t row = n + r < last_row ? n + r : last_row - 1;
+      factor_rows[r] = row / w.scale_rows * w.scale_stride;
+    }
+  }
+
+  // Those of a tile's rows at column k.
+  Floats factors(int tile, int64_t k) const {
+    const auto* scales = static_cast<const uint8_t*>(w.scales);
+    const int64_t column = k / w.scale_cols;
+    return as_floats(from_words32([&](int r) __attribute__((always_inline)) {
+      const int64_t at = factor_rows[kTileRows * tile + r] + column;
+      if (!w.scale_is_e8m0) return load_as<int32_t>(scales + 4 * at);
+      const int32_t e = scales[at];
+      return e == 0 ? 0x00400000 : e == 255 ? 0x7fc00000 : e << 23;
+    }));
+  }
+};
+
+// ---- Products.
+
+// Registers: 0 to 3 sums, of two tiles of activations times two of weights; 4 and 5 activations; 6 and 7 weights.
+AmxShapes whole_tiles() {
+  AmxShapes shapes;
+  for (int tile = 0; tile < 8; ++tile) shapes.set(tile, kRows, 64);
+  return shapes;
+}
+
+// One or two tiles of activations times a group of weights: the sums from column 0 on, or what the group adds to them. With each block,
+// `lines` lines of what comes next are asked for.
+template <int terms, int tiles>
+void multiply_group(const Scratch& work, int blocks, const Bf16Rows& x, int64_t row, int64_t k, bool first, Sums (*sums)[kWeightTiles],
+                    Next& next, int lines) {
+  if (first) {
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+  } else {
+    _tile_loadd(0, sums[0][0], 64);
+    _tile_loadd(1, sums[0][1], 64);
+    if constexpr (tiles == 2) {
+      _tile_loadd(2, sums[1][0], 64);
+      _tile_loadd(3, sums[1][1], 64);
+    }
+  }
+  const int64_t row_bytes = 2 * x.stride, below = kRows * x.stride;
+  const uint16_t* values = x.values + row * x.stride + k;
+  for (int b = 0; b < blocks; ++b, values += kBlockValues) {
+    next.ask_for(lines);
+    _tile_loadd(6, work.weights[0][b], 64);
+    _tile_loadd(7, work.weights[1][b], 64);
+#pragma GCC unroll 3
+    for (int term = 0; term < terms; ++term) {
+      const uint16_t* const at = values + term * x.term_stride;
+      _tile_loadd(4, at, row_bytes);
+      _tile_dpbf16ps(0, 4, 6);
+      _tile_dpbf16ps(1, 4, 7);
+      if constexpr (tiles == 2) {
+        _tile_loadd(5, at + below, row_bytes);
+        _tile_dpbf16ps(2, 5, 6);
+        _tile_dpbf16ps(3, 5, 7);
+      }
+    }
+  }
+  _tile_stored(0, sums[0][0], 64);
+  _tile_stored(1, sums[0][1], 64);
+  if constexpr (tiles == 2) {
+    _tile_stored(2, sums[1][0], 64);
+    _tile_stored(3, sums[1][1], 64);
+  }
+}
+
+// sums += a segment's, times the factors of its rows of weights; or what they are then.
+FATHOM_INLINE void add_segment(const Sums& segment, Floats factors, bool first, Sums& sums) {
+  for (int i = 0; i < kRows; ++i) {
+    const Floats before = first ? _mm512_setzero_ps() : load_floats(sums[i]);
+    store_floats(sums[i], multiply_add(load_floats(segment[i]), factors, before));
+  }
+}
+
+void store(const Scratch& work, int64_t rows, int64_t columns, float* y, int64_t y_stride) {
+  for (int t = 0; t < kWeightTiles && t * kTileRows < columns; ++t) {
+    const int64_t left = columns - t * kTileRows;
+    const __mmask16 there = left >= kTileRows ? 0xffff : __mmask16((1u << left) - 1);
+    for (int64_t i = 0; i < rows; ++i) {
+      _mm512_mask_storeu_ps(y + i * y_stride + t * kTileRows, there, load_floats(work.sums[i / kRows][t][i % kRows]));
+    }
+  }
+}
+
+template <typename Weights>
+void matmul(Weights&& weights, int64_t first_row, int64_t last_row, const Bf16Rows& x, int64_t m, void* scratch, float* y,
+            int64_t y_stride) {
+  const AmxRegisters registers(whole_tiles());
+  Scratch& work = *static_cast<Scratch*>(scratch);
+  const WeightRows& w = weights.w;
+  constexpr bool kExact = Weights::kTerms == kBf16Terms;
+  const bool scaled = kExact && w.scales;
+  const int64_t group = scaled ? kBf16Segment : kGroupValues;
+  constexpr int64_t kTogether = kExact ? kExactPanel : kPanel;
+  for (int64_t part = 0; part < m; part += kTogether) {
+    const int64_t rows = m - part < kTogether ? m - part : kTogether, tiles = (rows + kRows - 1) / kRows;
+    for (int64_t n = first_row; n < last_row; n += kWeightRows) {
+      const int64_t second = last_row - n > kTileRows ? n + kTileRows : n;
+      for (int64_t k = 0; k < w.cols; k += group) {
+        const int blocks = int((w.cols - k < group ? w.cols - k : group) / kBlockValues);
+        Next next{};
+        if (tiles == 1) {
+          weights.template decode<false>(n, k, blocks, work.weights[0]);
+          weights.template decode<false>(second, k, blocks, work.weights[1]);
+          next = k + group >= w.cols ? weights.next(n + kWeightRows, 0) : weights.next(n, k + group);
+        } else {
+          weights.template decode<true>(n, k, blocks, work.weights[0]);
+          weights.template decode<true>(second, k, blocks, work.weights[1]);
+        }
+        Floats factors[kWeightTiles];
+        if constexpr (kExact) {
+          if (k == 0) weights.begin_rows(n);
+          for (int t = 0; t < kWeightTiles && scaled; ++t) factors[t] = weights.factors(t, k);
+        }
+        const int lines = (next.pieces * next.lines + blocks - 1) / blocks;
+        for (int64_t i = 0; i < tiles; i += 2) {
+          const auto multiply = i + 1 < tiles ? multiply_group<Weights::kTerms, 2> : multiply_group<Weights::kTerms, 1>;
+          multiply(work, blocks, x, part + i * kRows, k, scaled || k == 0, scaled ? work.segment : work.sums + i, next, lines);
+          if constexpr (kExact) {
+            if (!scaled) continue;
+            for (int64_t j = 0; j < 2 && i + j < tiles; ++j) {
+              for (int t = 0; t < kWeightTiles; ++t) add_segment(work.segment[j][t], factors[t], k == 0, work.sums[i + j][t]);
+            }
+          }
+        }
+      }
+      store(work, rows, last_row - n, y + part * y_stride + n, y_stride);
+    }
+  }
+}
+
+template <typename F>
+void matmul_blocks(const WeightRows& w, int64_t first_row, int64_t last_row, const Bf16Rows& x, int64_t m, void* scratch, float* y,
+                   int64_t y_stride) {
+  if (w.interleaved) return matmul(BlockWeights<F, InterleavedTile>{w, last_row, {}}, first_row, last_row, x, m, scratch, y, y_stride);
+  matmul(BlockWeights<F, StoredTile>{w, last_row, {}}, first_row, last_row, x, m, scratch, y, y_stride);
+}
+
+}  // namespace
+
+// What the table is made of.
+#define FATHOM_DEFINE(format, Name)                                                                                                 \
+  void matmul_bf16_##format(const WeightRows& w, int64_t first_row, int64_t last_row, const Bf16Rows& x, int64_t m, void* scratch, \
+                            float* y, int64_t y_stride) {                                                                           \
+    matmul_blocks<Name>(w, first_row, last_row, x, m, scratch, y, y_stride);                                                        \
+  }
+FATHOM_INTERLEAVED_FORMATS(FATHOM_DEFINE)
+#undef FATHOM_DEFINE
+
+#define FATHOM_DEFINE(format, Name)                                                                                                 \
+  void matmul_bf16_##format(const WeightRows& w, int64_t first_row, int64_t last_row, const Bf16Rows& x, int64_t m, void* scratch, \
+                            float* y, int64_t y_stride) {                                                                           \
+    matmul(FloatWeights<Name>{w, last_row, {}}, first_row, last_row, x, m, scratch, y, y_stride);                                       \
+  }
+FATHOM_DEFINE(bf16, BF16)
+FATHOM_DEFINE(f8_e4m3, F8E4M3)
+FATHOM_DEFINE(mxfp4, MXFP4Rows)
+#undef FATHOM_DEFINE
+
+void split_bf16(const float* x, int64_t n, uint16_t* out, int64_t term_stride) {
+  for (int64_t k = 0; k < n; k += 16) {
+    const __mmask16 lanes = n - k >= 16 ? 0xffff : __mmask16((1u << (n - k)) - 1);
+    __m512 left = _mm512_maskz_loadu_ps(lanes, x + k);
+#pragma GCC unroll 3
+    for (int term = 0; term < kBf16Terms; ++term) {
+      const __m256i nearest = reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(left));
+      _mm256_mask_storeu_epi16(out + term * term_stride + k, lanes, nearest);
+      left = _mm512_sub_ps(left, _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(nearest), 16)));
+    }
+  }
+}
+
+}  // namespace fathom::kernels::amx_int8
