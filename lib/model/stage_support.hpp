@@ -22,6 +22,8 @@ void for_rows(std::int64_t unit, std::int64_t rows, Body body) {
 // Products of many rows are cut in rows as well, so that no unit takes long. The cuts depend on the number of rows alone. No block but a
 // lone one has fewer rows than `least`.
 inline constexpr std::int64_t kProductRows = 64;
+// With activations in BF16, whose products are several times as fast, and decode weights once for so many.
+inline constexpr std::int64_t kBf16ProductRows = 128;
 
 inline std::int64_t count_row_blocks(std::int64_t rows, std::int64_t least) { return std::max<std::int64_t>(1, rows / least); }
 
@@ -36,7 +38,11 @@ inline RowBlock find_row_block(std::int64_t rows, std::int64_t blocks, std::int6
 // Blocks for these matrices: large enough that each takes the back end the whole would take.
 inline std::int64_t count_row_blocks(const Pass& pass, std::span<const nn::Linear* const> matrices) {
   std::int64_t least = kProductRows;
-  for (const nn::Linear* matrix : matrices) least = std::max(least, matrix->many_min_rows());
+  for (const nn::Linear* matrix : matrices) {
+    const ActivationForm form = matrix->form(pass.rows);
+    const bool bf16 = form == ActivationForm::bf16 || form == ActivationForm::bf16_terms;
+    least = std::max({least, matrix->many_min_rows(), bf16 ? kBf16ProductRows : 0});
+  }
   return count_row_blocks(pass.rows, least);
 }
 
