@@ -14,6 +14,8 @@ FATHOM_INTERLEAVED_FORMATS(FATHOM_DECLARE)
 #undef FATHOM_DECLARE
 Pointee<MatmulBf16>::type matmul_bf16_bf16, matmul_bf16_f8_e4m3, matmul_bf16_mxfp4;
 Pointee<decltype(KernelTable::split_bf16)>::type split_bf16;
+Pointee<AttendBf16>::type attention_products_f32, attention_products_f16, attention_products_bf16;
+Pointee<AttendBf16>::type attention_sums_f32, attention_sums_f16, attention_sums_bf16;
 Pointee<decltype(FixedPoint::products)>::type fixed_products;
 Pointee<decltype(FixedPoint::sums)>::type fixed_sums;
 Pointee<decltype(FixedPoint::arrange_queries)>::type arrange_queries;
@@ -34,6 +36,9 @@ KernelTable make_table() {
   table.matmul_bf16[kF8E4M3] = amx_int8::matmul_bf16_f8_e4m3;
   table.matmul_bf16[kMXFP4] = amx_int8::matmul_bf16_mxfp4;
   table.split_bf16 = amx_int8::split_bf16;
+  table.attention_bf16[kF32] = {amx_int8::attention_products_f32, amx_int8::attention_sums_f32};
+  table.attention_bf16[kF16] = {amx_int8::attention_products_f16, amx_int8::attention_sums_f16};
+  table.attention_bf16[kBF16] = {amx_int8::attention_products_bf16, amx_int8::attention_sums_bf16};
   table.fixed_point = {table.fixed_point.fix_row, amx_int8::fixed_products, amx_int8::fixed_sums, amx_int8::arrange_queries};
   return table;
 }

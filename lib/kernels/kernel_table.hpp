@@ -110,6 +110,16 @@ struct FixedPoint {
   void (*arrange_queries)(const int16_t* queries, int64_t m, int64_t shared, int64_t cols, int16_t* out) = nullptr;
 };
 
+// Attention of many queries with everything rounded to BF16 and sums in F32. products: y[i * y_stride + n] = x_i . w_n, for n in [0, rows).
+// sums: y[i * y_stride + k] += sum over n in [0, rows) of x[i * x_stride + n] * w[n][k], for k in [0, w.cols). rows is at most 64, i in
+// [0, m). scratch: kBf16AttentionScratch bytes of this call alone, at a multiple of 64.
+constexpr int64_t kBf16AttentionScratch = 88 << 10;
+using AttendBf16 = void (*)(const WeightRows& w, int64_t rows, const float* x, int64_t x_stride, int64_t m, void* scratch, float* y,
+                            int64_t y_stride);
+struct Bf16Attention {
+  AttendBf16 products, sums;
+};
+
 // Indices of the per-format arrays: the values of fathom::StorageFormat, repeated in lib/kernels/select.cpp by
 // static_assert, because instruction-set files cannot include it.
 enum Format : int {
@@ -133,6 +143,8 @@ struct KernelTable {
   // Null where rows as stored serve best. Where it is there, matmul_q8 takes both, with the same bits.
   InterleaveRows interleave_rows[kFormats];
   TakeRow take_row[kFormats];  // there where interleave_rows is
+
+  Bf16Attention attention_bf16[kFormats];  // F32, F16, BF16, where there is one; null in most tables
 
   // All null where attention to latents computes in F32.
   FixedPoint fixed_point;

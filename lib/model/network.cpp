@@ -6,10 +6,16 @@ nn::KvCacheShape Network::cache_shape(StorageFormat format) const {
   return {format, std::vector<std::int64_t>(std::size_t(config.num_hidden_layers), config.cache_width())};
 }
 
-StorageFormat Network::automatic_cache_format() const {
+bool Network::rounds_activations() const {
   const LayerWeights& last = weights.layers.back();
   const nn::Linear& typical = last.experts.store.count() ? last.experts.store.expert(0).gate : last.mlp.gate;
-  return typical.form(1) == ActivationForm::quantised ? StorageFormat::f16 : StorageFormat::f32;
+  return typical.form(1) == ActivationForm::quantised;
+}
+
+StorageFormat Network::automatic_cache_format() const { return rounds_activations() ? StorageFormat::f16 : StorageFormat::f32; }
+
+bool Network::attends_in_bf16() const {
+  return rounds_activations() && !engine->invariant && engine->kernels.attention_bf16[kernels::kF32].products;
 }
 
 std::int64_t Network::moe_layers() const {

@@ -24,6 +24,10 @@ struct Network {
   // F32 for checkpoints in floating formats, so that they compute what their makers' code computes; F16 where the weights
   // are quantised anyway.
   StorageFormat automatic_cache_format() const;
+  // Weights are quantised, and activations rounded anyway.
+  bool rounds_activations() const;
+  // Attention of many rows may then round to BF16, where there are instructions for that; not with the invariant option, as few rows do not.
+  bool attends_in_bf16() const;
   std::int64_t moe_layers() const;
 };
 

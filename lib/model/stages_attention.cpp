@@ -95,6 +95,7 @@ void run_attend(Pass& pass, int layer, std::int64_t unit, Worker& worker) {
   }
   const nn::QueryRows queries{q, c.head_dim, n, positions, c.sliding_window[std::size_t(layer)]};
   nn::OnlineSoftmax attention(pass.kernels, queries, c.v_head_dim, {out, c.v_head_dim, maximum, sum}, sum + n);
+  if (u.span->rows >= kBf16AttendRows && pass.network.attends_in_bf16()) attention.use_bf16(worker.linear.data());
   attention.begin();
   const nn::KvCache& cache = *u.span->cache;
   const std::int64_t values_at = c.num_key_value_heads * c.head_dim;

@@ -81,6 +81,7 @@ void run_attend_expanded(Pass& pass, int, std::int64_t unit, Worker& worker) {
                               {pass.ws.heads.row(first_row) + head * c.v_head_dim, pass.ws.heads.stride,
                                pass.ws.expanded_maximum + at, pass.ws.expanded_sum + at},
                               worker.local.data());
+  if (pass.network.attends_in_bf16()) attention.use_bf16(worker.linear.data());
   if (segment.first == 0) {
     for (std::int64_t r = 0; r < rows; ++r) pass.kernels.scale(c.softmax_scale, q + r * pass.ws.q.stride, c.head_dim);
     attention.begin();

@@ -130,6 +130,7 @@ std::size_t lay_out(Workspace& w, const Network& network, std::int64_t rows, std
       linear = std::max(linear, layer.attention.heads.scratch_bytes(kSegment));
     }
   }
+  if (network.attends_in_bf16()) linear = std::max(linear, std::size_t(kernels::kBf16AttentionScratch));
   const std::int64_t local = local_floats(c, rows);
   w.workers.resize(std::size_t(workers));
   for (Worker& worker : w.workers) {

@@ -99,6 +99,8 @@ inline constexpr std::int64_t kExpertPanel = 128;
 inline constexpr std::int64_t kRoundBytes = 2 << 20;
 // Queries (rows x heads) of one attention unit.
 inline constexpr std::int64_t kQueryRows = 64;
+// From this many rows of one sequence on, grouped-query attention rounds to BF16 where the network may.
+inline constexpr std::int64_t kBf16AttendRows = 64;
 // From this many rows of one sequence on, latent attention expands keys and values instead of absorbing the projections:
 // expanding costs (nope + value) * kv_lora_rank products for each key and head, and saves (2 * kv_lora_rank + rope - nope -
 // rope - value) for each query; with V2's and V3's dimensions that is even at 171 queries.

@@ -46,12 +46,14 @@ class Timeline {
   std::int64_t key_width() const { return key_width_; }
   std::int64_t value_width() const { return value_width_; }
 
-  // Attention of some rows in one call, page by page as far as the latest of them sees.
-  test::Exact<float> attend(const nn::QueryRows& queries, const float* sinks) const {
+  // Attention of some rows in one call, page by page as far as the latest of them sees; everything rounded to BF16 or not.
+  test::Exact<float> attend(const nn::QueryRows& queries, const float* sinks, bool in_bf16 = false) const {
     test::Exact<float> out(std::size_t(queries.rows * value_width_));
     test::Exact<float> maximum(std::size_t(queries.rows)), sum(std::size_t(queries.rows));
     test::Exact<float> scores(std::size_t(nn::OnlineSoftmax::floats(queries.rows)));
     nn::OnlineSoftmax softmax(table_, queries, value_width_, {out.get(), value_width_, maximum.get(), sum.get()}, scores.get());
+    const Buffer scratch(heap_allocator(), kernels::kBf16AttentionScratch, MemoryPurpose::scratch);
+    if (in_bf16) softmax.use_bf16(scratch.data());
     softmax.begin();
     const std::int64_t end = *std::max_element(queries.positions, queries.positions + queries.rows) + 1;
     for (std::int64_t first = 0; first < end; first += KvCache::kPageRows) {
@@ -93,14 +95,15 @@ struct Queries {
   std::vector<float> sinks;
 };
 
-// Softmax over all visible keys at once, in double.
+// Softmax over all visible keys at once, in double; of numbers rounded to BF16 or not.
 std::vector<double> naive(const Timeline& timeline, const float* query, std::int64_t position, std::int64_t window,
-                          const float* sink) {
+                          const float* sink, bool in_bf16) {
+  const auto taken = [&](float value) { return double(in_bf16 ? bf16_to_f32(f32_to_bf16(value)) : value); };
   const std::int64_t oldest = window > 0 ? std::max<std::int64_t>(0, position - window + 1) : 0;
   std::vector<double> logits;
   for (std::int64_t p = oldest; p <= position; ++p) {
     double dot = 0.0;
-    for (std::int64_t k = 0; k < timeline.key_width(); ++k) dot += double(query[k]) * double(timeline.key(p)[k]);
+    for (std::int64_t k = 0; k < timeline.key_width(); ++k) dot += taken(query[k]) * taken(timeline.key(p)[k]);
     logits.push_back(dot);
   }
   double top = *std::max_element(logits.begin(), logits.end());
@@ -110,7 +113,7 @@ std::vector<double> naive(const Timeline& timeline, const float* query, std::int
   std::vector<double> out(std::size_t(timeline.value_width()), 0.0);
   for (std::size_t i = 0; i < logits.size(); ++i) {
     const float* value = timeline.value(oldest + std::int64_t(i));
-    for (std::size_t v = 0; v < out.size(); ++v) out[v] += logits[i] / sum * double(value[v]);
+    for (std::size_t v = 0; v < out.size(); ++v) out[v] += logits[i] / sum * taken(value[v]);
   }
   return out;
 }
@@ -122,6 +125,7 @@ std::vector<double> naive(const Timeline& timeline, const float* query, std::int
 TEST_CASE("attention page by page is softmax over all visible keys") {
   constexpr std::int64_t kKey = 24, kValue = 17, kPositions = 300;
   constexpr double kTolerance = 2.0 * ((kKey + 16) * 0x1p-24 * 2 * kKey + 8 * 0x1p-22) + kPositions * 0x1p-24;
+  constexpr double kWeightRounding = 0x1p-8;  // in BF16, with some to spare
   for (const kernels::KernelTable* table : test::runnable_tables()) {
     for (const StorageFormat format : {StorageFormat::f32, StorageFormat::f16, StorageFormat::bf16}) {
       CAPTURE(std::string(table->name));
@@ -130,14 +134,15 @@ TEST_CASE("attention page by page is softmax over all visible keys") {
       Rng rng(4);
       for (const std::int64_t rows : {1, 2, 7, 8, 33, 70}) {
         for (const std::int64_t window : {0, 1, 16, 64, 65, 128, 1000}) {
-          for (const bool sunk : {false, true}) {
+          for (const auto& [sunk, in_bf16] : {std::pair{false, false}, {true, false}, {false, true}, {true, true}}) {
+            if (in_bf16 && !table->attention_bf16[int(format)].products) continue;
             const Queries queries(timeline, rows, rng);
-            const test::Exact<float> out = timeline.attend(queries.all(window), sunk ? queries.sinks.data() : nullptr);
+            const test::Exact<float> out = timeline.attend(queries.all(window), sunk ? queries.sinks.data() : nullptr, in_bf16);
             double worst = 0.0;
             for (std::int64_t i = 0; i < rows; ++i) {
               const std::vector<double> expected =
                   naive(timeline, queries.data.get() + i * kKey, queries.positions[std::size_t(i)], window,
-                        sunk ? &queries.sinks[std::size_t(i)] : nullptr);
+                        sunk ? &queries.sinks[std::size_t(i)] : nullptr, in_bf16);
               for (std::int64_t v = 0; v < kValue; ++v) {
                 const double off = std::fabs(double(out[std::size_t(i * kValue + v)]) - expected[std::size_t(v)]);
                 worst = off <= worst ? worst : off;  // a NaN stays
@@ -146,7 +151,8 @@ TEST_CASE("attention page by page is softmax over all visible keys") {
             CAPTURE(rows);
             CAPTURE(window);
             CAPTURE(sunk);
-            CHECK(worst <= kTolerance);
+            CAPTURE(in_bf16);
+            CHECK(worst <= kTolerance + (in_bf16 ? kWeightRounding : 0));
           }
         }
       }
