@@ -6,6 +6,10 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 #include <immintrin.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #endif
 
 namespace cli {
@@ -145,6 +149,36 @@ __attribute__((target("avx2"))) void dot_avx2_int8(std::int64_t rounds) {
   CLI_YMM_LOOP(CLI_MADDUBS(0) CLI_MADDUBS(1) CLI_MADDUBS(2) CLI_MADDUBS(3));
 }
 
+// AMX: tiles of 16 rows of 64 bytes, four of them sums.
+struct alignas(64) TileShapes {
+  std::uint8_t palette = 1, start_row = 0, reserved[14] = {};
+  std::uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64};
+  std::uint8_t rows[16] = {16, 16, 16, 16, 16, 16};
+};
+
+void dot_amx_bf16(std::int64_t rounds) {
+  const TileShapes shapes;
+  asm volatile(
+      "ldtilecfg %1\n\ttilezero %%tmm0\n\ttilezero %%tmm1\n\ttilezero %%tmm2\n\ttilezero %%tmm3\n\ttilezero %%tmm4\n\ttilezero %%tmm5\n\t"
+      "1:\n\ttdpbf16ps %%tmm5, %%tmm4, %%tmm0\n\ttdpbf16ps %%tmm5, %%tmm4, %%tmm1\n\ttdpbf16ps %%tmm5, %%tmm4, %%tmm2\n\t"
+      "tdpbf16ps %%tmm5, %%tmm4, %%tmm3\n\tdec %0\n\tjnz 1b\n\ttilerelease"
+      : "+r"(rounds)
+      : "m"(shapes)
+      : "cc");
+}
+
+// Linux lets a process use tiles when it asks.
+bool may_use_tiles() {
+#if defined(__linux__)
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  const bool there = __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d >> 22 & 1) && (d >> 24 & 1);
+  return there && syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
+}
+
 // Compilers of the day have no name for it.
 bool has_avx_vnni() {
   unsigned a = 0, b = 0, c = 0, d = 0;
@@ -174,6 +208,7 @@ DotLoop int8_loop() {
 
 DotLoop bf16_loop() {
 #if defined(__x86_64__)
+  if (may_use_tiles()) return {"AMX", dot_amx_bf16, 4 * 16 * 16 * 32};
   if (__builtin_cpu_supports("avx512bf16")) return {"AVX-512 BF16", dot_avx512_bf16, 20 * 32};
 #endif
   return {};

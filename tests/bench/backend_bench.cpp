@@ -1,4 +1,4 @@
-// How fast each back end multiplies each format by few and by many rows: what lib/backend's onednn_min_rows is set from.
+// How fast each back end multiplies each format by few and by many rows: what lib/backend's bf16_min_rows and onednn_min_rows are set from.
 // Thread CPU time, so that other work on the machine disturbs little; items are multiply-adds.
 // Run: bench_backend --benchmark_filter='BF16/.*/m:32$'
 #include <benchmark/benchmark.h>
@@ -93,8 +93,10 @@ void add_benchmarks(const GemmBackend& backend) {
 int main(int argc, char** argv) {
   const fathom::kernels::KernelTable& table = *fathom::test::runnable_tables().back();
   const auto native = fathom::make_native_backend(table);
+  const auto bf16 = fathom::make_bf16_backend(table);
   const auto onednn = fathom::make_onednn_backend(table);
   fathom::add_benchmarks(*native);
+  if (bf16) fathom::add_benchmarks(*bf16);
   if (onednn) fathom::add_benchmarks(*onednn);
   benchmark::AddCustomContext("kernels", table.name);
   benchmark::Initialize(&argc, argv);

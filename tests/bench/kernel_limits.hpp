@@ -10,7 +10,7 @@ namespace fathom::bench {
 struct Work {
   double memory_bytes = 0;  // read from more memory than any cache holds
   double cached_bytes = 0;  // read from the first-level cache, or written there where that is more: both go on side by side
-  double f32_operations = 0, int8_operations = 0;  // a multiply-add is two
+  double f32_operations = 0, int8_operations = 0, bf16_operations = 0;  // a multiply-add is two
 };
 
 // The time this thread has worked since it was made, without what others did meanwhile.

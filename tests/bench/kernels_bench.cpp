@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "base/allocator.hpp"
 #include "bench/kernel_limits.hpp"
 #include "unit/kernels/sample_matrix.hpp"
 #include "unit/kernels/tables.hpp"
@@ -145,6 +146,28 @@ void multiply_q8(benchmark::State& state, const kernels::KernelTable& table, Sto
   report(state, clock, {.memory_bytes = double(weights.matrix_bytes), .int8_operations = operations(m)});
 }
 
+// As a model has them: interleaved where the format has that form.
+void multiply_bf16(benchmark::State& state, const kernels::KernelTable& table, StorageFormat format, std::int64_t m) {
+  const Weights& weights = weights_of(format);
+  const bool interleaved = table.interleave_rows[int(format)] != nullptr;
+  const auto* const bytes =
+      reinterpret_cast<const std::uint8_t*>(interleaved ? interleaved_weights(table, format).data() : weights.bytes.data());
+  Rng rng(2);
+  const test::SampleBf16 x(test::random_floats(std::size_t(m * kCols), rng), m, kCols);
+  const Buffer scratch(heap_allocator(), kernels::kBf16Scratch, MemoryPurpose::scratch);
+  std::vector<float> y(std::size_t(m * kRows));
+  std::int64_t i = 0;
+  const WorkClock clock;
+  for (auto _ : state) {
+    kernels::WeightRows matrix = weights.matrix(format, i);
+    matrix.data = bytes + i++ % weights.count * weights.matrix_bytes;
+    matrix.interleaved = interleaved;
+    table.matmul_bf16[int(format)](matrix, 0, kRows, x.view(), m, scratch.data(), y.data(), kRows);
+    benchmark::ClobberMemory();
+  }
+  report(state, clock, {.memory_bytes = double(weights.matrix_bytes), .bf16_operations = operations(m)});
+}
+
 }  // namespace
 
 void register_products() {
@@ -156,6 +179,11 @@ void register_products() {
       if (table->decode_row[int(format)]) {
         benchmark::RegisterBenchmark((name + "_decode").c_str(),
                                      [=](benchmark::State& state) { decode(state, *table, format); });
+      }
+      for (const std::int64_t m : {16, 48, 128}) {
+        if (!table->matmul_bf16[int(format)]) continue;
+        benchmark::RegisterBenchmark((name + "_bf16/m:" + std::to_string(m)).c_str(),
+                                     [=](benchmark::State& state) { multiply_bf16(state, *table, format, m); });
       }
       for (const std::int64_t m : {1, 4, 16}) {
         const std::string rows = "/m:" + std::to_string(m);
