@@ -65,7 +65,7 @@ std::int64_t experts_gate_up_units(const Pass& pass, int layer) {
   return shared_units(pass, layer) + pass.ws.groups.count * expert_tiles(pass, layer);
 }
 
-// Rows `rows` of `from`, `size` bytes each, `to_stride` apart.
+// Rows `rows` of `from`, `size` bytes each.
 void gather(const std::int32_t* rows, std::int64_t count, const void* from, std::int64_t from_stride, std::int64_t size, void* to,
             std::int64_t to_stride) {
   for (std::int64_t i = 0; i < count; ++i) {
@@ -73,34 +73,42 @@ void gather(const std::int32_t* rows, std::int64_t count, const void* from, std:
   }
 }
 
-// The normed rows of slots [first, first + count), side by side in the worker's memory, in the form that `reader` takes of so many.
-Activations gather_rows(const Pass& pass, std::int64_t first, std::int64_t count, const nn::Linear& reader, Worker& worker) {
+// The normed rows of slots [first, first + count), side by side in the worker's memory, in the forms that gate and up take of so many.
+Activations gather_rows(const Pass& pass, std::int64_t first, std::int64_t count, const GatedMlp& expert, Worker& worker) {
   const std::int64_t cols = pass.config().hidden_size;
   const std::int32_t* rows = pass.ws.groups.row + first;
   const Activations all = normed_rows(pass);
   if (count == 1) return all.slice(rows[0], 1);
+  ActivationForms forms;
+  forms.add(expert.gate.form(count));
+  forms.add(expert.up.form(count));
   Activations out;
   out.f32 = {nullptr, count, cols};
-  const ActivationForm form = reader.form(count);
-  if (form == ActivationForm::f32) {
-    const std::int64_t size = cols * std::int64_t(sizeof(float));
-    gather(rows, count, all.f32.data, size, size, worker.local.data(), size);
-    out.f32.data = worker.local.data();
-  } else if (form == ActivationForm::quantised) {
-    float* scales = worker.local.data();
-    auto* sums = reinterpret_cast<std::int16_t*>(scales + count * (cols / 32));
-    auto* values = reinterpret_cast<std::int8_t*>(sums + count * (cols / 16));
-    gather(rows, count, all.quantised.scales, cols / 8, cols / 8, scales, cols / 8);
-    gather(rows, count, all.quantised.sums, cols / 8, cols / 8, sums, cols / 8);
-    gather(rows, count, all.quantised.values, cols, cols, values, cols);
-    out.quantised = {values, scales, sums, cols};
-  } else {
-    auto* values = reinterpret_cast<std::uint16_t*>(worker.local.data());
-    const std::int64_t stride = all.bf16.stride, row_bytes = 2 * stride;
-    out.bf16 = {values, stride, (count + kernels::kBf16Rows) * stride};
-    for (int term = 0; term < (form == ActivationForm::bf16_terms ? kernels::kBf16Terms : 1); ++term) {
-      gather(rows, count, all.bf16.values + term * all.bf16.term_stride, row_bytes, 2 * cols, values + term * out.bf16.term_stride, row_bytes);
+  auto* at = reinterpret_cast<std::byte*>(worker.local.data());
+  const auto take = [&](const void* from, std::int64_t from_stride, std::int64_t size, std::int64_t padded_rows) {
+    std::byte* const to = at;
+    gather(rows, count, from, from_stride, size, to, from_stride);
+    at += padded_rows * from_stride;
+    return to;
+  };
+  // BF16 first: it wants lines of the cache.
+  const bool terms = forms.has(ActivationForm::bf16_terms);
+  if (terms || forms.has(ActivationForm::bf16)) {
+    const std::int64_t stride = all.bf16.stride, padded_rows = count + kernels::kBf16Rows;
+    out.bf16 = {reinterpret_cast<const std::uint16_t*>(at), stride, padded_rows * stride};
+    for (int term = 0; term < (terms ? kernels::kBf16Terms : 1); ++term) {
+      take(all.bf16.values + term * all.bf16.term_stride, 2 * stride, 2 * cols, padded_rows);
     }
+  }
+  if (forms.has(ActivationForm::f32)) {
+    const std::int64_t size = cols * std::int64_t(sizeof(float));
+    out.f32.data = reinterpret_cast<const float*>(take(all.f32.data, size, size, count));
+  }
+  if (forms.has(ActivationForm::quantised)) {
+    out.quantised.scales = reinterpret_cast<const float*>(take(all.quantised.scales, cols / 8, cols / 8, count));
+    out.quantised.sums = reinterpret_cast<const std::int16_t*>(take(all.quantised.sums, cols / 8, cols / 8, count));
+    out.quantised.values = reinterpret_cast<const std::int8_t*>(take(all.quantised.values, cols, cols, count));
+    out.quantised.cols = cols;
   }
   return out;
 }
@@ -117,7 +125,7 @@ void run_expert_gate_up(Pass& pass, int layer, std::int64_t unit, Worker& worker
   const ActivationForms forms = expert.down.forms(groups.first[active + 1] - groups.first[active]);
   for (std::int64_t first = groups.first[active]; first < groups.first[active + 1]; first += kExpertPanel) {
     const std::int64_t count = std::min<std::int64_t>(kExpertPanel, groups.first[active + 1] - first);
-    const Activations x = gather_rows(pass, first, count, expert.gate, worker);
+    const Activations x = gather_rows(pass, first, count, expert, worker);
     const Matrix<float> gate = pass.ws.slot_gate.slice(first, count), up = pass.ws.slot_up.slice(first, count);
     expert.gate.multiply(x, gate, tile.first, tile.last, worker.linear);
     expert.up.multiply(x, up, tile.first, tile.last, worker.linear);

@@ -7,9 +7,13 @@ namespace {
 
 void run_ffn_norm(Pass& pass, int layer, std::int64_t unit, Worker&) {
   const LayerWeights& l = pass.layer(layer);
-  const nn::Linear* readers[] = {&l.mlp.gate, &l.experts.shared.gate};
+  const nn::Linear* readers[] = {&l.mlp.gate, &l.mlp.up, &l.experts.shared.gate, &l.experts.shared.up};
   ActivationForms forms = forms_of(pass, readers);
-  if (l.experts.store.count() > 0) forms.add(l.experts.store.expert(0).gate.forms(pass.rows));
+  if (l.experts.store.count() > 0) {
+    const GatedMlp& expert = l.experts.store.expert(0);
+    forms.add(expert.gate.forms(pass.rows));
+    forms.add(expert.up.forms(pass.rows));
+  }
   for_rows(unit, pass.rows, [&](std::int64_t row) { norm_row(pass, row, l.ffn_norm, forms); });
 }
 

@@ -71,12 +71,6 @@ struct Weights {
   // All that matrices read of up to so many rows of activations.
   ActivationForms activation_forms(std::int64_t max_rows) const noexcept;
 
- private:
-  // Calls visit(linear) for every matrix, but for one expert of a layer, whose shapes and formats the others share.
-  template <typename Visit>
-  void for_matrices(Visit&& visit) const noexcept;
-
- public:
   // What the views and pointers above refer to.
   std::shared_ptr<const io::TensorSource> stored;
   std::vector<Buffer> owned;  // small vectors as F32, and the few matrices stored the other way round

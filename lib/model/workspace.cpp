@@ -40,7 +40,7 @@ class Arena {
 };
 
 // The most floats any stage keeps in its worker's own memory.
-std::int64_t local_floats(const Config& c, std::int64_t rows) {
+std::int64_t local_floats(const Config& c, std::int64_t rows, ActivationForms forms) {
   const std::int64_t group = c.num_attention_heads / std::max<std::int64_t>(c.num_key_value_heads, 1);
   const std::int64_t queries = std::max(kQueryRows, group);
   std::int64_t floats = 0;
@@ -56,8 +56,10 @@ std::int64_t local_floats(const Config& c, std::int64_t rows) {
   }
   if (c.router.experts > 0) {
     const std::int64_t panel = std::min(kExpertPanel, rows);
-    // Rows gathered: F32; 8 bits; up to three terms of BF16.
-    floats = std::max(floats, (panel + kernels::kBf16Rows) * (c.hidden_size + RoundedBuffer::kApart) * (kernels::kBf16Terms + 1) / 2);
+    // Rows gathered, in halves of a float: F32; 8 bits with their scales and sums; one or three terms of BF16.
+    const int terms = forms.has(ActivationForm::bf16_terms) ? kernels::kBf16Terms : forms.has(ActivationForm::bf16) ? 1 : 0;
+    const int halves = (forms.has(ActivationForm::f32) ? 2 : 0) + (forms.has(ActivationForm::quantised) ? 1 : 0) + terms;
+    floats = std::max(floats, (panel + kernels::kBf16Rows) * (c.hidden_size + RoundedBuffer::kApart) * halves / 2);
     floats = std::max(floats, nn::router_scratch(c.router));
   }
   floats = std::max(floats, c.hidden_size);  // an embedding as it is stored
@@ -131,7 +133,7 @@ std::size_t lay_out(Workspace& w, const Network& network, std::int64_t rows, std
     }
   }
   if (network.attends_in_bf16()) linear = std::max(linear, std::size_t(kernels::kBf16AttentionScratch));
-  const std::int64_t local = local_floats(c, rows);
+  const std::int64_t local = local_floats(c, rows, forms);
   w.workers.resize(std::size_t(workers));
   for (Worker& worker : w.workers) {
     worker.linear = {arena.take<std::byte>(std::int64_t(linear)), linear};

@@ -88,6 +88,21 @@ TEST_CASE("a GGUF file in Q8_0 stays within the tolerance of 8-bit arithmetic") 
   }
 }
 
+// As those make who choose a type for some tensors themselves.
+TEST_CASE("a GGUF file whose gate and up projections are of different types gives the reference's numbers") {
+  using enum StorageFormat;
+  MemoryHost host;
+  for (const std::string& name : convertible_models()) {
+    INFO("model ", name);
+    for (const auto& [matrices, ups] : {std::pair{q8_0, f32}, {f32, q8_0}, {q8_0, bf16}, {bf16, q8_0}}) {
+      check_all(host.open_converted(name, {.matrices = matrices, .ups = ups}), name, kEightBit);
+    }
+    for (const auto& [matrices, ups] : {std::pair{own_format(name), f32}, {f32, own_format(name)}}) {
+      check_all(host.open_converted(name, {.matrices = matrices, .ups = ups}), name, kFloat32);
+    }
+  }
+}
+
 TEST_CASE("MLA's up-projection in one tensor or in two gives the reference's numbers") {
   MemoryHost host;
   for (const std::string& name : convertible_models()) {

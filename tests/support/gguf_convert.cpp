@@ -234,8 +234,10 @@ class Conversion {
   }
 
   void matrix(const std::string& name, const Dense& dense) {
-    const bool fits = dense.cols() % storage_layout(options_.matrices).block_values == 0;
-    store(name, fits ? options_.matrices : StorageFormat::f16, dense);
+    const bool other = options_.ups && name.find("ffn_up") != std::string::npos;
+    const StorageFormat format = other ? *options_.ups : options_.matrices;
+    const bool fits = dense.cols() % storage_layout(format).block_values == 0;
+    store(name, fits ? format : StorageFormat::f16, dense);
   }
   void matrix(const std::string& to, const std::string& from) { matrix(to, read(from)); }
   void vector(const std::string& to, const std::string& from) { store(to, StorageFormat::f32, read(from)); }
