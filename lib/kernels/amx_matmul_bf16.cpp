@@ -220,39 +220,60 @@ struct F8E4M3 {
 struct MXFP4Rows {
   static constexpr int kBlockBytes = 17;
   static FATHOM_INLINE void block(const uint8_t* const* rows, int64_t k, Block& out) {
-    __m512i columns[kTileRows];
-#pragma GCC unroll 16
-    for (int r = 0; r < kTileRows; ++r) columns[r] = row_of(rows[r], k);
-    transpose(columns);
-#pragma GCC unroll 16
-    for (int r = 0; r < kTileRows; ++r) out[r] = columns[r];
+    const int64_t at = k / 32 * kBlockBytes;
+    alignas(64) int32_t exponents[kTileRows];
+    bool plain = true;
+    for (int r = 0; r < kTileRows; ++r) {
+      exponents[r] = rows[r][at];
+      plain &= exponents[r] >= kLeast && exponents[r] <= kMost;
+    }
+    Ints bytes[4];
+    columns16(Rows{rows, at}, 1, bytes);
+    // Added to a word, 2^(exponent - 127) is a factor.
+    const Ints both = sub32(load_as<Ints>(reinterpret_cast<const uint8_t*>(exponents)), all32(127));
+    const Ints powers = blend_odd16(shift_left32(both, 7), shift_left32(both, 23));
+#pragma GCC unroll 4
+    for (int c = 0; c < 4; ++c) {
+      values_of(low_nibbles(bytes[c]), powers, out + 2 * c);
+      values_of(high_nibbles(bytes[c]), powers, out + 8 + 2 * c);
+    }
+    if (__builtin_expect(!plain, 0)) multiply_again(bytes, exponents, out);
   }
 
  private:
-  static FATHOM_INLINE __m512i row_of(const uint8_t* row, int64_t k) {
-    const uint8_t* block = row + k / 32 * 17;
-    const __m256i codes = _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(block + 1)));
-    const __m512i nibbles = _mm512_inserti64x4(_mm512_castsi256_si512(codes), _mm256_srli_epi16(codes, 4), 1);
-    // 0, 1/2, 1, 3/2, 2, 3, 4, 6; a permutation takes the lower bits of an index: five, of which the fifth is not the code's.
-    const __m256i levels = _mm256_setr_epi16(0, 0x3f00, 0x3f80, 0x3fc0, 0x4000, 0x4040, 0x4080, 0x40c0, int16_t(0x8000), int16_t(0xbf00),
-                                             int16_t(0xbf80), int16_t(0xbfc0), int16_t(0xc000), int16_t(0xc040), int16_t(0xc080),
-                                             int16_t(0xc0c0));
-    const __m512i values = _mm512_permutexvar_epi16(nibbles, _mm512_broadcast_i64x4(levels));
-    const int exponent = *block;
-    if (__builtin_expect(exponent < 2 || exponent > 251, 0)) return slowly(values, exponent);
-    const __mmask32 nonzero = _mm512_test_epi16_mask(values, _mm512_set1_epi16(0x7fff));
-    return _mm512_mask_add_epi16(values, nonzero, values, _mm512_set1_epi16(int16_t((exponent - 127) * 128)));
+  static constexpr int kLeast = 2, kMost = 251;  // exponents that leave all values within BF16's normal numbers
+
+  // 0, 1/2, 1, 3/2, 2, 3, 4, 6, and their negatives, for four columns as two pairs.
+  static FATHOM_INLINE Ints levels_of(Ints codes) {
+    const Ints lower = repeat(_mm_setr_epi8(0, 0, -128, -64, 0, 64, -128, -64, 0, 0, -128, -64, 0, 64, -128, -64));
+    const Ints upper = repeat(_mm_setr_epi8(0, 63, 63, 63, 64, 64, 64, 64, -128, -65, -65, -65, -64, -64, -64, -64));
+    return _mm512_mask_shuffle_epi8(shuffle8(lower, codes), 0xaaaaaaaaaaaaaaaa, upper, codes);
+  }
+  static FATHOM_INLINE Ints spread(Ints codes, int pair) {
+    const Ints first = repeat(_mm_setr_epi8(0, 0, 1, 1, 4, 4, 5, 5, 8, 8, 9, 9, 12, 12, 13, 13));
+    return shuffle8(codes, add8(first, all8(int8_t(2 * pair))));
+  }
+  static FATHOM_INLINE void values_of(Ints codes, Ints powers, Ints* out) {
+#pragma GCC unroll 2
+    for (int pair = 0; pair < 2; ++pair) {
+      const Ints levels = levels_of(spread(codes, pair));
+      out[pair] = _mm512_mask_add_epi16(levels, _mm512_test_epi16_mask(levels, all16(0x7fff)), levels, powers);
+    }
   }
 
-  // Exponents whose values may leave BF16's range.
-  static __m512i slowly(__m512i values, int exponent) {
-    const int32_t bits = exponent == 0 ? 0x00400000 : exponent == 255 ? 0x7fc00000 : exponent << 23;
-    const __m512 factor = _mm512_castsi512_ps(_mm512_set1_epi32(bits));
-    const auto scaled = [&](__m256i half) __attribute__((always_inline)) {
-      const __m512i wide = _mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16);
-      return _mm512_cvtepi32_epi16(_mm512_srli_epi32(_mm512_castps_si512(_mm512_mul_ps(_mm512_castsi512_ps(wide), factor)), 16));
-    };
-    return _mm512_inserti64x4(_mm512_castsi256_si512(scaled(_mm512_castsi512_si256(values))), scaled(_mm512_extracti64x4_epi64(values, 1)), 1);
+  // With other exponents: by multiplication, which overflows and meets NaN as it should.
+  static __attribute__((noinline)) void multiply_again(const Ints (&bytes)[4], const int32_t* exponents, Block& out) {
+    Floats factors;
+    for (int r = 0; r < kTileRows; ++r) {
+      const int32_t e = exponents[r], bits = e == 0 ? 0x00400000 : e == 255 ? 0x7fc00000 : e << 23;
+      __builtin_memcpy(reinterpret_cast<char*>(&factors) + 4 * r, &bits, sizeof bits);
+    }
+    for (int j = 0; j < kTileRows; ++j) {
+      const Ints all = bytes[j % 8 / 2], levels = levels_of(spread(j < 8 ? low_nibbles(all) : high_nibbles(all), j % 2));
+      const Floats low = multiply_floats(as_floats(shift_left32(levels, 16)), factors);
+      const Floats high = multiply_floats(as_floats(bit_and(levels, all32(int(0xffff0000u)))), factors);
+      out[j] = blend_odd16(shift_right32(as_ints(low), 16), as_ints(high));
+    }
   }
 };
 
