@@ -59,12 +59,6 @@ struct BF16 {
 
 // ---- Both steps.
 
-AmxShapes whole_tiles() {
-  AmxShapes shapes;
-  for (int tile = 0; tile < 8; ++tile) shapes.set(tile, kTile, 64);
-  return shapes;
-}
-
 // Rows [0, m) of x, columns [k, k + count), into scratch; zeros up to whole blocks, and rows of zeros up to whole tiles.
 void round_rows(const float* x, int64_t x_stride, int64_t m, int64_t k, int64_t count, Scratch& work) {
   for (int64_t i = 0; i < kTile * tiles_of(m); ++i) {

@@ -325,15 +325,9 @@ struct FloatWeights {
 
 // ---- Products.
 
-// Registers: 0 to 3 sums, of two tiles of activations times two of weights; 4 and 5 activations; 6 and 7 weights.
-AmxShapes whole_tiles() {
-  AmxShapes shapes;
-  for (int tile = 0; tile < 8; ++tile) shapes.set(tile, kRows, 64);
-  return shapes;
-}
-
 // One or two tiles of activations times a group of weights: the sums from column 0 on, or what the group adds to them. With each block,
-// `lines` lines of what comes next are asked for.
+// `lines` lines of what comes next are asked for. Registers: 0 to 3 sums, of two tiles of activations times two of weights; 4 and 5
+// activations; 6 and 7 weights.
 template <int terms, int tiles>
 void multiply_group(const Scratch& work, int blocks, const Bf16Rows& x, int64_t row, int64_t k, bool first, Sums (*sums)[kWeightTiles],
                     Next& next, int lines) {

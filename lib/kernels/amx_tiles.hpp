@@ -22,6 +22,13 @@ struct alignas(64) AmxShapes {
   }
 };
 
+// All eight registers of 16 rows of 64 bytes.
+inline AmxShapes whole_tiles() {
+  AmxShapes shapes;
+  for (int tile = 0; tile < 8; ++tile) shapes.set(tile, 16, 64);
+  return shapes;
+}
+
 class AmxRegisters {
  public:
   FATHOM_INLINE explicit AmxRegisters(const AmxShapes& shapes) { _tile_loadconfig(&shapes); }
