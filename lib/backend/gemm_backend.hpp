@@ -23,6 +23,8 @@ class ActivationForms {
   void add(ActivationForm form) noexcept { bits_ |= 1u << int(form); }
   void add(ActivationForms other) noexcept { bits_ |= other.bits_; }
   bool has(ActivationForm form) const noexcept { return bits_ >> int(form) & 1; }
+  // How many terms of BF16 their readers take at most.
+  int bf16_terms() const noexcept { return has(ActivationForm::bf16_terms) ? kernels::kBf16Terms : has(ActivationForm::bf16) ? 1 : 0; }
 
  private:
   unsigned bits_ = 0;
@@ -30,7 +32,7 @@ class ActivationForms {
 
 // The left operand, prepared once and read by every matrix that takes it.
 struct Activations {
-  Matrix<const float> f32;           // [rows, cols]
+  Matrix<const float> f32;           // [rows, cols]; its data may be null where no reader takes F32
   kernels::QuantisedRows quantised;  // the same rows in 8 bits; values == nullptr when no reader asked for it
   kernels::Bf16Rows bf16;            // and in BF16; likewise
 

@@ -146,6 +146,9 @@ struct BlockWeights {
   }
 };
 
+// 2^(e - 127) as bits of a float: subnormal for 0, NaN for 255.
+FATHOM_INLINE int32_t power_bits(int32_t e) { return e == 0 ? 0x00400000 : e == 255 ? 0x7fc00000 : e << 23; }
+
 // ---- Floating formats: values are exact. A format F has block(rows, k, out) for columns [k, k + 32) of 16 rows.
 
 // Asks for a line of each row.
@@ -265,7 +268,7 @@ struct MXFP4Rows {
   static __attribute__((noinline)) void multiply_again(const Ints (&bytes)[4], const int32_t* exponents, Block& out) {
     Floats factors;
     for (int r = 0; r < kTileRows; ++r) {
-      const int32_t e = exponents[r], bits = e == 0 ? 0x00400000 : e == 255 ? 0x7fc00000 : e << 23;
+      const int32_t bits = power_bits(exponents[r]);
       __builtin_memcpy(reinterpret_cast<char*>(&factors) + 4 * r, &bits, sizeof bits);
     }
     for (int j = 0; j < kTileRows; ++j) {
@@ -316,9 +319,7 @@ struct FloatWeights {
     const int64_t column = k / w.scale_cols;
     return as_floats(from_words32([&](int r) __attribute__((always_inline)) {
       const int64_t at = factor_rows[kTileRows * tile + r] + column;
-      if (!w.scale_is_e8m0) return load_as<int32_t>(scales + 4 * at);
-      const int32_t e = scales[at];
-      return e == 0 ? 0x00400000 : e == 255 ? 0x7fc00000 : e << 23;
+      return w.scale_is_e8m0 ? power_bits(scales[at]) : load_as<int32_t>(scales + 4 * at);
     }));
   }
 };
@@ -402,18 +403,16 @@ void matmul(Weights&& weights, int64_t first_row, int64_t last_row, const Bf16Ro
   for (int64_t part = 0; part < m; part += kTogether) {
     const int64_t rows = m - part < kTogether ? m - part : kTogether, tiles = (rows + kRows - 1) / kRows;
     for (int64_t n = first_row; n < last_row; n += kWeightRows) {
-      const int64_t second = last_row - n > kTileRows ? n + kTileRows : n;
+      const int64_t starts[kWeightTiles] = {n, last_row - n > kTileRows ? n + kTileRows : n};
       for (int64_t k = 0; k < w.cols; k += group) {
         const int blocks = int((w.cols - k < group ? w.cols - k : group) / kBlockValues);
-        Next next{};
-        if (tiles == 1) {
-          weights.template decode<false>(n, k, blocks, work.weights[0]);
-          weights.template decode<false>(second, k, blocks, work.weights[1]);
-          next = k + group >= w.cols ? weights.next(n + kWeightRows, 0) : weights.next(n, k + group);
-        } else {
-          weights.template decode<true>(n, k, blocks, work.weights[0]);
-          weights.template decode<true>(second, k, blocks, work.weights[1]);
+        const bool ask = tiles > 1;
+        for (int t = 0; t < kWeightTiles; ++t) {
+          ask ? weights.template decode<true>(starts[t], k, blocks, work.weights[t])
+              : weights.template decode<false>(starts[t], k, blocks, work.weights[t]);
         }
+        Next next{};
+        if (!ask) next = k + group >= w.cols ? weights.next(n + kWeightRows, 0) : weights.next(n, k + group);
         Floats factors[kWeightTiles];
         if constexpr (kExact) {
           if (k == 0) weights.begin_rows(n);

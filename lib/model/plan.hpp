@@ -22,7 +22,7 @@ inline constexpr int kParts = 6;
 
 // What one task owns while it runs units. Sized when the pass is made.
 struct Worker {
-  std::span<std::byte> linear;  // for the back ends
+  std::span<std::byte> linear;  // for the back ends, and for attention in BF16
   std::span<float> local;       // for the stage
 };
 

@@ -92,11 +92,10 @@ Activations gather_rows(const Pass& pass, std::int64_t first, std::int64_t count
     return to;
   };
   // BF16 first: it wants lines of the cache.
-  const bool terms = forms.has(ActivationForm::bf16_terms);
-  if (terms || forms.has(ActivationForm::bf16)) {
+  if (forms.bf16_terms() > 0) {
     const std::int64_t stride = all.bf16.stride, padded_rows = count + kernels::kBf16Rows;
     out.bf16 = {reinterpret_cast<const std::uint16_t*>(at), stride, padded_rows * stride};
-    for (int term = 0; term < (terms ? kernels::kBf16Terms : 1); ++term) {
+    for (int term = 0; term < forms.bf16_terms(); ++term) {
       take(all.bf16.values + term * all.bf16.term_stride, 2 * stride, 2 * cols, padded_rows);
     }
   }

@@ -23,13 +23,14 @@ class Arena {
   Matrix<float> matrix(std::int64_t rows, std::int64_t cols) { return {take<float>(rows * cols), rows, cols}; }
   RoundedBuffer rounded(std::int64_t rows, std::int64_t cols, ActivationForms forms) {
     RoundedBuffer out;
-    const std::int64_t values = rows * cols;
-    out.values = take<std::int8_t>(values);
-    out.scales = take<float>(values / 32 + 1);
-    out.sums = take<std::int16_t>(values / 16 + 1);
+    if (forms.has(ActivationForm::quantised)) {
+      const std::int64_t values = rows * cols;
+      out.values = take<std::int8_t>(values);
+      out.scales = take<float>(values / 32 + 1);
+      out.sums = take<std::int16_t>(values / 16 + 1);
+    }
     out.term_stride = (rows + kernels::kBf16Rows) * (cols + RoundedBuffer::kApart);
-    const int terms = forms.has(ActivationForm::bf16_terms) ? kernels::kBf16Terms : forms.has(ActivationForm::bf16) ? 1 : 0;
-    if (terms > 0) out.bf16 = take<std::uint16_t>(terms * out.term_stride);
+    if (forms.bf16_terms() > 0) out.bf16 = take<std::uint16_t>(forms.bf16_terms() * out.term_stride);
     return out;
   }
   std::size_t used() const { return used_; }
@@ -57,8 +58,7 @@ std::int64_t local_floats(const Config& c, std::int64_t rows, ActivationForms fo
   if (c.router.experts > 0) {
     const std::int64_t panel = std::min(kExpertPanel, rows);
     // Rows gathered, in halves of a float: F32; 8 bits with their scales and sums; one or three terms of BF16.
-    const int terms = forms.has(ActivationForm::bf16_terms) ? kernels::kBf16Terms : forms.has(ActivationForm::bf16) ? 1 : 0;
-    const int halves = (forms.has(ActivationForm::f32) ? 2 : 0) + (forms.has(ActivationForm::quantised) ? 1 : 0) + terms;
+    const int halves = (forms.has(ActivationForm::f32) ? 2 : 0) + (forms.has(ActivationForm::quantised) ? 1 : 0) + forms.bf16_terms();
     floats = std::max(floats, (panel + kernels::kBf16Rows) * (c.hidden_size + RoundedBuffer::kApart) * halves / 2);
     floats = std::max(floats, nn::router_scratch(c.router));
   }

@@ -14,10 +14,10 @@ namespace fathom::model {
 
 // Activations in the forms that are not F32, rows x cols; how many columns is up to the stage that fills it.
 struct RoundedBuffer {
-  std::int8_t* values = nullptr;  // in 8 bits
+  std::int8_t* values = nullptr;  // in 8 bits; null where no product reads that
   float* scales = nullptr;
   std::int16_t* sums = nullptr;
-  std::uint16_t* bf16 = nullptr;  // in BF16; null where no product reads that
+  std::uint16_t* bf16 = nullptr;  // in BF16; likewise
   std::int64_t term_stride = 0;
 
   // Rows of BF16 lie a line of the cache further apart than they are long: powers of two would meet in few sets of the cache.
