@@ -1,5 +1,5 @@
 // The table of processors with AMX: products with many rows of activations go by tiles (matmul_q8.cpp compiled for these instructions, and
-// amx_matmul_bf16.cpp), and attention to latents.
+// amx_matmul_bf16.cpp), and so does attention.
 #include "kernels/kernel_table.hpp"
 #include "kernels/q8_formats.hpp"
 
@@ -14,11 +14,14 @@ FATHOM_INTERLEAVED_FORMATS(FATHOM_DECLARE)
 #undef FATHOM_DECLARE
 Pointee<MatmulBf16>::type matmul_bf16_bf16, matmul_bf16_f8_e4m3, matmul_bf16_mxfp4;
 Pointee<decltype(KernelTable::split_bf16)>::type split_bf16;
-Pointee<AttendBf16>::type attention_products_f32, attention_products_f16, attention_products_bf16;
-Pointee<AttendBf16>::type attention_sums_f32, attention_sums_f16, attention_sums_bf16;
-Pointee<decltype(FixedPoint::products)>::type fixed_products;
-Pointee<decltype(FixedPoint::sums)>::type fixed_sums;
-Pointee<decltype(FixedPoint::arrange_queries)>::type arrange_queries;
+#define FATHOM_DECLARE(format, Name) void round_rows_##format(const WeightRows& w, int64_t rows, uint16_t* page);
+FATHOM_DECLARE(f32, F32)
+FATHOM_DECLARE(f16, F16)
+FATHOM_DECLARE(bf16, BF16)
+#undef FATHOM_DECLARE
+Pointee<decltype(Bf16Attention::arrange_queries)>::type arrange_queries;
+Pointee<decltype(Bf16Attention::products)>::type attention_products;
+Pointee<decltype(Bf16Attention::sums)>::type attention_sums;
 }  // namespace amx_int8
 
 namespace {
@@ -36,10 +39,12 @@ KernelTable make_table() {
   table.matmul_bf16[kF8E4M3] = amx_int8::matmul_bf16_f8_e4m3;
   table.matmul_bf16[kMXFP4] = amx_int8::matmul_bf16_mxfp4;
   table.split_bf16 = amx_int8::split_bf16;
-  table.attention_bf16[kF32] = {amx_int8::attention_products_f32, amx_int8::attention_sums_f32};
-  table.attention_bf16[kF16] = {amx_int8::attention_products_f16, amx_int8::attention_sums_f16};
-  table.attention_bf16[kBF16] = {amx_int8::attention_products_bf16, amx_int8::attention_sums_bf16};
-  table.fixed_point = {table.fixed_point.fix_row, amx_int8::fixed_products, amx_int8::fixed_sums, amx_int8::arrange_queries};
+  table.attention_bf16.round_rows[kF32] = amx_int8::round_rows_f32;
+  table.attention_bf16.round_rows[kF16] = amx_int8::round_rows_f16;
+  table.attention_bf16.round_rows[kBF16] = amx_int8::round_rows_bf16;
+  table.attention_bf16.arrange_queries = amx_int8::arrange_queries;
+  table.attention_bf16.products = amx_int8::attention_products;
+  table.attention_bf16.sums = amx_int8::attention_sums;
   return table;
 }
 

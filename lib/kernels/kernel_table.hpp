@@ -91,7 +91,6 @@ constexpr int64_t kFixedRows = 64;
 constexpr int64_t kFixedColumns = 512;  // most of a part; each is a multiple of 16
 constexpr int32_t kFixedLimit = 2047;   // of latents and queries
 constexpr int32_t kFixedWeightLimit = 16383;
-constexpr int64_t kArrangedQueries = 16, kArrangedColumns = 64;
 
 struct FixedPoint {
   // out[k] = x[k] * factors[k] / scale to the nearest integer, ties to even; returns scale = max|x * factors| / limit, or 0 where the
@@ -105,19 +104,6 @@ struct FixedPoint {
   // [m, 64] have the rows' scales in them. next: null, or the 64 rows that come after these, which may be fetched meanwhile.
   void (*sums)(const WeightRows& w, int64_t rows, int64_t shared, const float* scales, const int16_t* weights,
                const float* weight_scales, int64_t m, const uint8_t* next, float* out, int64_t out_stride);
-  // Null where products takes queries as they are; else it takes `out`, an order of the table's own. out begins at a multiple of 64 bytes
-  // and has room for m rounded up to kArrangedQueries, times the columns of each part rounded up to kArrangedColumns.
-  void (*arrange_queries)(const int16_t* queries, int64_t m, int64_t shared, int64_t cols, int16_t* out) = nullptr;
-};
-
-// Attention of many queries with everything rounded to BF16 and sums in F32. products: y[i * y_stride + n] = x_i . w_n, for n in [0, rows).
-// sums: y[i * y_stride + k] += sum over n in [0, rows) of x[i * x_stride + n] * w[n][k], for k in [0, w.cols). rows is at most 64, i in
-// [0, m). scratch: kBf16AttentionScratch bytes of this call alone, at a multiple of 64.
-constexpr int64_t kBf16AttentionScratch = 88 << 10;
-using AttendBf16 = void (*)(const WeightRows& w, int64_t rows, const float* x, int64_t x_stride, int64_t m, void* scratch, float* y,
-                            int64_t y_stride);
-struct Bf16Attention {
-  AttendBf16 products, sums;
 };
 
 // Indices of the per-format arrays: the values of fathom::StorageFormat, repeated in lib/kernels/select.cpp by
@@ -128,6 +114,26 @@ enum Format : int {
   kQ2_K = 12, kQ3_K = 13, kQ4_K = 14, kQ5_K = 15, kQ6_K = 16,
   kIQ4_NL = 18, kIQ4_XS = 19, kMXFP4 = 20,
   kFormats = 21,
+};
+
+// Attention with everything rounded to BF16 and sums in F32. What is read several times is put in order first, in memory of the caller's
+// that begins at a multiple of 64 bytes: queries for all pages, and up to 64 rows of keys or values, a page, for all queries.
+constexpr int64_t kBf16PageRows = 64, kBf16LineValues = 32;
+constexpr int64_t bf16_lines(int64_t cols) { return (cols + kBf16LineValues - 1) / kBf16LineValues; }
+// Rows are an odd number of lines apart: a power of two would bring them together in few sets of the cache.
+constexpr int64_t bf16_page_stride(int64_t cols) { return (bf16_lines(cols) | 1) * kBf16LineValues; }
+constexpr int64_t bf16_page_values(int64_t cols) { return kBf16PageRows * bf16_page_stride(cols); }
+constexpr int64_t bf16_query_values(int64_t m, int64_t cols) { return (m + 15) / 16 * 16 * bf16_lines(cols) * kBf16LineValues; }
+
+struct Bf16Attention {
+  // Rows [0, rows) of w, and zeros for all others and up to whole lines; bf16_page_values(w.cols). For F32, F16 and BF16.
+  void (*round_rows[kFormats])(const WeightRows& w, int64_t rows, uint16_t* page);
+  // bf16_query_values(m, cols)
+  void (*arrange_queries)(const float* x, int64_t x_stride, int64_t m, int64_t cols, uint16_t* queries);
+  // y[i][n] = query i . row n, for i in [0, m) and all 64 rows of the page: y [m, 64].
+  void (*products)(const uint16_t* page, int64_t cols, const uint16_t* queries, int64_t m, float* y);
+  // y[i * y_stride + k] += sum over n of weights[i][n] * row n [k], for k in [0, cols), of a page of page_cols columns: weights [m, 64].
+  void (*sums)(const uint16_t* page, int64_t page_cols, int64_t cols, const float* weights, int64_t m, float* y, int64_t y_stride);
 };
 
 struct KernelTable {
@@ -144,7 +150,7 @@ struct KernelTable {
   InterleaveRows interleave_rows[kFormats];
   TakeRow take_row[kFormats];  // there where interleave_rows is
 
-  Bf16Attention attention_bf16[kFormats];  // F32, F16, BF16, where there is one; null in most tables
+  Bf16Attention attention_bf16;  // null in most tables
 
   // All null where attention to latents computes in F32.
   FixedPoint fixed_point;

@@ -14,8 +14,8 @@ bool Network::rounds_activations() const {
 
 StorageFormat Network::automatic_cache_format() const { return rounds_activations() ? StorageFormat::f16 : StorageFormat::f32; }
 
-bool Network::attends_in_bf16() const {
-  return rounds_activations() && !engine->invariant && engine->kernels.attention_bf16[kernels::kF32].products;
+bool Network::attends_in_bf16(StorageFormat cache) const {
+  return rounds_activations() && cache != StorageFormat::f32 && engine->kernels.attention_bf16.products;
 }
 
 std::int64_t Network::moe_layers() const {

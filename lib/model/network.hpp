@@ -26,8 +26,8 @@ struct Network {
   StorageFormat automatic_cache_format() const;
   // Weights are quantised, and activations rounded anyway.
   bool rounds_activations() const;
-  // Attention of many rows may then round to BF16, where there are instructions for that; not with the invariant option, as few rows do not.
-  bool attends_in_bf16() const;
+  // Attention to such a cache may then round to BF16, where there are instructions for that. F32 caches are for those who want no rounding.
+  bool attends_in_bf16(StorageFormat cache) const;
   std::int64_t moe_layers() const;
 };
 

@@ -1,8 +1,10 @@
 // Grouped-query attention (Ainslie et al., arXiv:2305.13245), and what latent attention shares with it.
 #include <cstring>
+#include <optional>
 
 #include "model/grouped_query_rows.hpp"
 #include "model/stage_support.hpp"
+#include "nn/bf16_attention.hpp"
 
 namespace fathom::model::stages {
 namespace {
@@ -94,14 +96,19 @@ void run_attend(Pass& pass, int layer, std::int64_t unit, Worker& worker) {
     sinks[i] = layer_sinks ? layer_sinks[head] : 0.0f;
   }
   const nn::QueryRows queries{q, c.head_dim, n, positions, c.sliding_window[std::size_t(layer)]};
-  nn::OnlineSoftmax attention(pass.kernels, queries, c.v_head_dim, {out, c.v_head_dim, maximum, sum}, sum + n);
-  if (u.span->rows >= kBf16AttendRows && pass.network.attends_in_bf16()) attention.use_bf16(worker.linear.data());
+  const nn::SoftmaxState state{out, c.v_head_dim, maximum, sum};
+  nn::OnlineSoftmax attention(pass.kernels, queries, c.v_head_dim, state, sum + n);
   attention.begin();
   const nn::KvCache& cache = *u.span->cache;
+  std::optional<nn::Bf16Attention> in_bf16;
+  if (u.span->rows >= kBf16AttendRows && !pass.network.engine->invariant && pass.network.attends_in_bf16(cache.format())) {
+    in_bf16.emplace(pass.kernels, queries, c.head_dim, c.v_head_dim, state, attention, worker.linear.data());
+  }
   const std::int64_t values_at = c.num_key_value_heads * c.head_dim;
   for_pages(queries, [&](std::int64_t page, std::int64_t first, std::int64_t count) {
-    attention.add({cache.page(layer, page, u.group * c.head_dim, c.head_dim),
-                   cache.page(layer, page, values_at + u.group * c.v_head_dim, c.v_head_dim), cache.format(), first, count});
+    const nn::KeyValuePage here{cache.page(layer, page, u.group * c.head_dim, c.head_dim),
+                                cache.page(layer, page, values_at + u.group * c.v_head_dim, c.v_head_dim), cache.format(), first, count};
+    in_bf16 ? in_bf16->add(here) : attention.add(here);
   });
   attention.finish(layer_sinks ? sinks : nullptr);
   for (std::int64_t i = 0; i < n; ++i) {

@@ -5,6 +5,7 @@
 
 #include "model/absorbed_rounds.hpp"
 #include "model/stage_support.hpp"
+#include "nn/bf16_attention.hpp"
 #include "nn/fixed_attention.hpp"
 
 namespace fathom::model::stages {
@@ -45,7 +46,7 @@ struct LocalMemory {
 
 // Adds one block of the context.
 void attend_block(const Pass& pass, int layer, const nn::KvCache& cache, const nn::QueryRows& queries, std::int64_t block,
-                  const nn::SoftmaxState& state, LocalMemory& local) {
+                  const nn::SoftmaxState& state, LocalMemory& local, void* bf16_scratch) {
   const Config& c = pass.config();
   const std::int64_t rank = c.kv_lora_rank, width = latent_width(c);
   nn::OnlineSoftmax softmax(pass.kernels, queries, rank, state, local.floats(nn::OnlineSoftmax::floats(queries.rows)));
@@ -58,9 +59,14 @@ void attend_block(const Pass& pass, int layer, const nn::KvCache& cache, const n
       add(page, first, count);
     }
   };
-  if (nn::attends_in_fixed_point(pass.kernels, cache.format(), rank, width - rank)) {
+  if (pass.network.attends_in_bf16(cache.format())) {
+    nn::Bf16Attention attention(pass.kernels, queries, width, rank, state, softmax, bf16_scratch);
+    for_block_pages([&](std::int64_t page, std::int64_t first, std::int64_t count) {
+      attention.add({cache.page(layer, page, 0, width), cache.page(layer, page, 0, rank), cache.format(), first, count});
+    });
+  } else if (nn::attends_in_fixed_point(pass.kernels, cache.format(), rank, width - rank)) {
     nn::FixedAttention attention(pass.kernels, queries, rank, width, state, softmax,
-                                 local.floats(nn::FixedAttention::floats(queries.rows, rank, width)));
+                                 local.floats(nn::FixedAttention::floats(queries.rows, width)));
     for_block_pages([&](std::int64_t page, std::int64_t first, std::int64_t count) {
       const bool another = page + 1 < (block + 1) * kBlockPages && first + count <= last;
       attention.add({cache.page(layer, page, 0, width), first, count}, another ? cache.page(layer, page + 1, 0, width).data : nullptr);
@@ -115,7 +121,8 @@ void run_attend_absorbed(Pass& pass, int layer, std::int64_t index, Worker& work
   std::int64_t* positions = local.ints(n);
   for (std::int64_t i = 0; i < n; ++i) positions[i] = pass.positions[std::size_t(group.first_row + i % group.rows)];
   const nn::QueryRows queries{queries_of(pass, round, group) + unit.first_head * group.rows * width, width, n, positions, 0};
-  attend_block(pass, layer, *group.span->cache, queries, unit.block, slot_state(pass, unit.slot, group, unit.first_head), local);
+  attend_block(pass, layer, *group.span->cache, queries, unit.block, slot_state(pass, unit.slot, group, unit.first_head), local,
+               worker.linear.data());
 }
 
 // ---------------------------------------------------------------- values

@@ -1,7 +1,10 @@
 // Attention of long chunks over keys and values made from the latents, for all heads, a segment of the context at a time: in
 // each round one stage makes them and the next adds them to every row's softmax. Units stay small however long the
 // context is, and what rounds leave behind lies in the workspace.
+#include <optional>
+
 #include "model/latent_attention.hpp"
+#include "nn/bf16_attention.hpp"
 
 namespace fathom::model::stages {
 namespace {
@@ -77,20 +80,23 @@ void run_attend_expanded(Pass& pass, int, std::int64_t unit, Worker& worker) {
   float* q = pass.ws.q.row(first_row) + head * c.head_dim;
   const nn::QueryRows queries{q, pass.ws.q.stride, rows, pass.positions.data() + first_row, 0};
   const std::int64_t at = head * pass.ws.x.rows + first_row;
-  nn::OnlineSoftmax attention(pass.kernels, queries, c.v_head_dim,
-                              {pass.ws.heads.row(first_row) + head * c.v_head_dim, pass.ws.heads.stride,
-                               pass.ws.expanded_maximum + at, pass.ws.expanded_sum + at},
-                              worker.local.data());
-  if (pass.network.attends_in_bf16()) attention.use_bf16(worker.linear.data());
+  const nn::SoftmaxState state{pass.ws.heads.row(first_row) + head * c.v_head_dim, pass.ws.heads.stride, pass.ws.expanded_maximum + at,
+                               pass.ws.expanded_sum + at};
+  nn::OnlineSoftmax attention(pass.kernels, queries, c.v_head_dim, state, worker.local.data());
   if (segment.first == 0) {
     for (std::int64_t r = 0; r < rows; ++r) pass.kernels.scale(c.softmax_scale, q + r * pass.ws.q.stride, c.head_dim);
     attention.begin();
   }
+  std::optional<nn::Bf16Attention> in_bf16;
+  if (pass.network.attends_in_bf16(segment.span->cache->format())) {
+    in_bf16.emplace(pass.kernels, queries, c.head_dim, c.v_head_dim, state, attention, worker.linear.data());
+  }
   const std::int64_t page_rows = nn::KvCache::kPageRows, end = std::min(segment.count, last_position + 1 - segment.first);
   for (std::int64_t begin = 0; begin < end; begin += page_rows) {
-    attention.add({float_rows(keys_of(pass, head) + begin * c.head_dim, c.head_dim),
-                   float_rows(values_of(pass, head) + begin * c.v_head_dim, c.v_head_dim), StorageFormat::f32, segment.first + begin,
-                   std::min(page_rows, end - begin)});
+    const nn::KeyValuePage here{float_rows(keys_of(pass, head) + begin * c.head_dim, c.head_dim),
+                                float_rows(values_of(pass, head) + begin * c.v_head_dim, c.v_head_dim), StorageFormat::f32,
+                                segment.first + begin, std::min(page_rows, end - begin)};
+    in_bf16 ? in_bf16->add(here) : attention.add(here);
   }
   if (last_position < segment.first + kSegment) attention.finish(nullptr);
 }

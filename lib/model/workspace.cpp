@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "nn/attention.hpp"
+#include "nn/bf16_attention.hpp"
 #include "nn/fixed_attention.hpp"
 #include "nn/router.hpp"
 
@@ -40,16 +41,25 @@ class Arena {
   std::size_t used_ = 0;
 };
 
+std::int64_t most_queries(const Config& c) {
+  return std::max(kQueryRows, c.num_attention_heads / std::max<std::int64_t>(c.num_key_value_heads, 1));
+}
+
+std::size_t bf16_attention_bytes(const Config& c) {
+  const std::size_t heads = nn::Bf16Attention::scratch_bytes(most_queries(c), c.head_dim, c.v_head_dim);
+  if (c.attention != Attention::latent) return heads;
+  return std::max(heads, nn::Bf16Attention::scratch_bytes(kQueryRows, c.kv_lora_rank + c.qk_rope_head_dim, c.kv_lora_rank));
+}
+
 // The most floats any stage keeps in its worker's own memory.
 std::int64_t local_floats(const Config& c, std::int64_t rows, ActivationForms forms) {
-  const std::int64_t group = c.num_attention_heads / std::max<std::int64_t>(c.num_key_value_heads, 1);
-  const std::int64_t queries = std::max(kQueryRows, group);
+  const std::int64_t queries = most_queries(c);
   std::int64_t floats = 0;
   if (c.attention == Attention::latent) {
     // Absorbed: queries of a panel; or positions (64 bits), scores and integers; or a panel's totals, which are smaller.
     floats = std::max(std::min(rows, kAbsorbPanel) * (c.kv_lora_rank + std::max<std::int64_t>(c.qk_rope_head_dim, 3)) + 8,
                       2 * kQueryRows + nn::OnlineSoftmax::floats(kQueryRows) +
-                          nn::FixedAttention::floats(kQueryRows, c.kv_lora_rank, c.kv_lora_rank + c.qk_rope_head_dim));
+                          nn::FixedAttention::floats(kQueryRows, c.kv_lora_rank + c.qk_rope_head_dim));
     if (rows >= kExpandRows) floats = std::max(floats, kSegment * c.kv_lora_rank);  // expanded: a segment of latents
   } else {
     // Queries, outputs, softmax state and scores, positions (64 bits), sinks.
@@ -132,7 +142,7 @@ std::size_t lay_out(Workspace& w, const Network& network, std::int64_t rows, std
       linear = std::max(linear, layer.attention.heads.scratch_bytes(kSegment));
     }
   }
-  if (network.attends_in_bf16()) linear = std::max(linear, std::size_t(kernels::kBf16AttentionScratch));
+  if (network.attends_in_bf16(StorageFormat::f16)) linear = std::max(linear, bf16_attention_bytes(c));
   const std::int64_t local = local_floats(c, rows, forms);
   w.workers.resize(std::size_t(workers));
   for (Worker& worker : w.workers) {

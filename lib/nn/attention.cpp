@@ -39,13 +39,6 @@ void OnlineSoftmax::begin() noexcept {
 void OnlineSoftmax::add(const KeyValuePage& page) noexcept {
   constexpr std::int64_t kRows = KeyValuePage::kRows;
   const int format = int(page.format);
-  if (bf16_scratch_) {
-    const kernels::Bf16Attention& by = kernels_.attention_bf16[format];
-    by.products(page.keys, page.count, queries_.data, queries_.stride, queries_.rows, bf16_scratch_, scores_, kRows);
-    weigh(page.first_position, page.count);
-    by.sums(page.values, page.count, scores_, kRows, queries_.rows, bf16_scratch_, state_.out, state_.out_stride);
-    return;
-  }
   kernels_.matmul_f32[format](page.keys, 0, page.count, queries_.data, queries_.stride, queries_.rows, scores_, kRows);
   weigh(page.first_position, page.count);
   kernels_.accumulate_rows[format](page.values, 0, page.count, scores_, kRows, queries_.rows, state_.out,

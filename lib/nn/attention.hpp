@@ -49,10 +49,6 @@ class OnlineSoftmax {
       : kernels_(kernels), queries_(queries), value_width_(value_width), state_(state), scores_(scores) {}
   static std::int64_t floats(std::int64_t rows) noexcept { return rows * KeyValuePage::kRows; }
 
-  // Pages are added with everything rounded to BF16, which is for many rows. scratch: kBf16AttentionScratch bytes at a multiple of 64, or
-  // null: in F32 again. The table has to have attention_bf16 for the pages' format.
-  void use_bf16(void* scratch) noexcept { bf16_scratch_ = scratch; }
-
   void begin() noexcept;
   void add(const KeyValuePage& page) noexcept;
   // The second of a page's three steps, for those who take the others themselves: scores() [rows, kRows], as products of queries and the
@@ -68,7 +64,6 @@ class OnlineSoftmax {
   std::int64_t value_width_;
   SoftmaxState state_;
   float* scores_;  // [rows, kRows]
-  void* bf16_scratch_ = nullptr;
 };
 
 // Adds what other keys gave the same queries. A row of `from` that saw none changes nothing.

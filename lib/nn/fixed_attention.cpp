@@ -1,20 +1,6 @@
 #include "nn/fixed_attention.hpp"
 
-#include <cstdint>
-
 namespace fathom::nn {
-namespace {
-
-constexpr std::int64_t kAlignment = 64;  // bytes
-
-std::int64_t round_up(std::int64_t n, std::int64_t step) { return (n + step - 1) / step * step; }
-
-std::int64_t arranged_values(std::int64_t rows, std::int64_t rank, std::int64_t width) {
-  const std::int64_t columns = round_up(rank, kernels::kArrangedColumns) + round_up(width - rank, kernels::kArrangedColumns);
-  return round_up(rows, kernels::kArrangedQueries) * columns;
-}
-
-}  // namespace
 
 static_assert(kernels::kFixedRows == KeyValuePage::kRows);
 
@@ -23,10 +9,8 @@ bool attends_in_fixed_point(const kernels::KernelTable& kernels, StorageFormat c
   return kernels.fixed_point.products && cache == StorageFormat::f16 && fits(rank) && fits(rope_dim);
 }
 
-// Room for queries in both orders, whether the table has one of its own or not: what a session needs is told by its shape.
-std::int64_t FixedAttention::floats(std::int64_t rows, std::int64_t rank, std::int64_t width) noexcept {
-  const std::int64_t values = rows * (width + kernels::kFixedRows) + arranged_values(rows, rank, width);
-  return kernels::kFixedRows + 3 * rows + values / 2 + kAlignment / std::int64_t(sizeof(float));
+std::int64_t FixedAttention::floats(std::int64_t rows, std::int64_t width) noexcept {
+  return kernels::kFixedRows + 3 * rows + (rows * (width + kernels::kFixedRows) + 1) / 2;
 }
 
 FixedAttention::FixedAttention(const kernels::KernelTable& kernels, const QueryRows& queries, std::int64_t rank, std::int64_t width,
@@ -47,11 +31,6 @@ FixedAttention::FixedAttention(const kernels::KernelTable& kernels, const QueryR
     query_scales_[2 * i] = fixed_point_.fix_row(query, nullptr, rank, kernels::kFixedLimit, out);
     query_scales_[2 * i + 1] = fixed_point_.fix_row(query + rank, nullptr, width - rank, kernels::kFixedLimit, out + rank);
   }
-  if (!fixed_point_.arrange_queries) return;
-  const auto behind = reinterpret_cast<std::uintptr_t>(queries_ + rows_ * width);
-  auto* const arranged = reinterpret_cast<std::int16_t*>((behind + kAlignment - 1) / kAlignment * kAlignment);
-  fixed_point_.arrange_queries(queries_, rows_, rank, width, arranged);
-  queries_ = arranged;
 }
 
 void FixedAttention::add(const LatentPage& page, const std::uint8_t* next) noexcept {

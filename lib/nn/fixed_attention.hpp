@@ -23,10 +23,10 @@ struct LatentPage {
 // Adds pages in ascending order to the softmax's state. Bits do not depend on how many rows share a call.
 class FixedAttention {
  public:
-  // `softmax`: begun, of `queries`; `scratch` of floats(queries.rows, rank, queries' width).
+  // `softmax`: begun, of `queries`; `scratch` of floats(queries.rows, queries' width).
   FixedAttention(const kernels::KernelTable& kernels, const QueryRows& queries, std::int64_t rank, std::int64_t width,
                  const SoftmaxState& state, OnlineSoftmax& softmax, float* scratch) noexcept;
-  static std::int64_t floats(std::int64_t rows, std::int64_t rank, std::int64_t width) noexcept;
+  static std::int64_t floats(std::int64_t rows, std::int64_t width) noexcept;
 
   // next: null, or the rows of the page that will be added after this one.
   void add(const LatentPage& page, const std::uint8_t* next) noexcept;
@@ -40,7 +40,7 @@ class FixedAttention {
   float* query_scales_;    // [rows, 2]
   float* weight_scales_;   // [rows]
   std::int16_t* weights_;  // [rows, kFixedRows]
-  std::int16_t* queries_;  // as products wants them
+  std::int16_t* queries_;  // [rows, width]
 };
 
 }  // namespace fathom::nn

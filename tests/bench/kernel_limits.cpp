@@ -56,6 +56,6 @@ int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   fathom::bench::register_products();
   fathom::bench::register_vectors();
-  fathom::bench::register_fixed_point();
+  fathom::bench::register_latent_attention();
   benchmark::RunSpecifiedBenchmarks();
 }

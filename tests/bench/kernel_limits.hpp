@@ -29,8 +29,8 @@ class WorkClock {
 // `clock` began with the loop.
 void report(benchmark::State& state, const WorkClock& clock, const Work& work);
 
-void register_products();  // kernels_bench.cpp
-void register_vectors();   // kernels_vector_bench.cpp
-void register_fixed_point();  // fixed_point_bench.cpp
+void register_products();          // kernels_bench.cpp
+void register_vectors();           // kernels_vector_bench.cpp
+void register_latent_attention();  // latent_attention_bench.cpp
 
 }  // namespace fathom::bench

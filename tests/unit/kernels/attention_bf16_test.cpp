@@ -4,9 +4,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <limits>
-#include <memory>
 #include <string>
+#include <utility>
 
 #include "unit/kernels/sample_matrix.hpp"
 #include "unit/kernels/tables.hpp"
@@ -18,21 +17,31 @@ using test::Exact;
 using test::SampleMatrix;
 using enum StorageFormat;
 
-struct alignas(64) Scratch {
-  std::byte bytes[kBf16AttentionScratch];
-};
-
 constexpr StorageFormat kFormats[] = {f32, f16, bf16};
+constexpr std::int64_t kRows = kBf16PageRows;
+
+// 16-bit values that begin at a multiple of 64 bytes, and end where the memory ends but for what that takes.
+class Arranged {
+ public:
+  explicit Arranged(std::int64_t count) : memory_(std::size_t(count) + 32), at_(memory_.get()) {
+    while (reinterpret_cast<std::uintptr_t>(at_) % 64) ++at_;
+    std::fill_n(at_, count, std::uint16_t{0x7fc0});  // what is left of it shows: NaN
+  }
+  std::uint16_t* get() const { return at_; }
+
+ private:
+  Exact<std::uint16_t> memory_;
+  std::uint16_t* at_;
+};
 
 // Calls check(attention, format) for all that there is.
 template <typename Check>
 void with_tables(Check&& check) {
   for (const KernelTable* table : test::runnable_tables()) {
+    const Bf16Attention& attention = table->attention_bf16;
+    CHECK(bool(attention.products) == (table->split_bf16 != nullptr));
+    if (!attention.products) continue;
     for (const StorageFormat format : kFormats) {
-      const Bf16Attention& attention = table->attention_bf16[int(format)];
-      CHECK(bool(attention.products) == (table->split_bf16 != nullptr));
-      CHECK(bool(attention.sums) == bool(attention.products));
-      if (!attention.products) continue;
       CAPTURE(std::string(table->name));
       CAPTURE(std::string(storage_layout(format).name));
       check(attention, format);
@@ -40,11 +49,29 @@ void with_tables(Check&& check) {
   }
 }
 
+// y [m, 64]
+Exact<float> products(const Bf16Attention& attention, const SampleMatrix& w, StorageFormat format, std::int64_t rows, std::int64_t cols,
+                      const float* x, std::int64_t m) {
+  const Arranged page(bf16_page_values(cols)), queries(bf16_query_values(m, cols));
+  Exact<float> y(std::size_t(m * kRows));
+  attention.round_rows[int(format)](w.view(), rows, page.get());
+  attention.arrange_queries(x, cols, m, cols, queries.get());
+  attention.products(page.get(), cols, queries.get(), m, y.get());
+  return y;
+}
+
+// Adds to y [m, wanted]: sums of the first `wanted` columns.
+void add_sums(const Bf16Attention& attention, const SampleMatrix& w, StorageFormat format, std::int64_t rows, std::int64_t cols,
+              std::int64_t wanted, const float* weights, std::int64_t m, float* y) {
+  const Arranged page(bf16_page_values(cols));
+  attention.round_rows[int(format)](w.view(), rows, page.get());
+  attention.sums(page.get(), cols, wanted, weights, m, y, wanted);
+}
+
 double rounded(float value) { return double(bf16_to_f32(f32_to_bf16(value))); }
 
 TEST_CASE("products of queries and keys in BF16 are those of rounded numbers") {
   Rng rng(41);
-  const auto scratch = std::make_unique<Scratch>();
   with_tables([&](const Bf16Attention& attention, StorageFormat format) {
     for (const std::int64_t cols : {1, 16, 40, 64, 128, 192, 300, 576}) {
       for (const std::int64_t rows : {1, 15, 16, 17, 40, 64}) {
@@ -55,15 +82,13 @@ TEST_CASE("products of queries and keys in BF16 are those of rounded numbers") {
           CAPTURE(m);
           const SampleMatrix w(format, rows, cols, rng);
           const Exact<float> x = test::random_floats(std::size_t(m * cols), rng);
-          Exact<float> y(std::size_t(m * 64));
-          std::fill_n(y.get(), y.size, -12345.0f);
-          attention.products(w.view(), rows, x.get(), cols, m, scratch.get(), y.get(), 64);
-          bool right = true, untouched = true;
+          const Exact<float> y = products(attention, w, format, rows, cols, x.get(), m);
+          bool right = true, zeros_behind = true;
           for (std::int64_t i = 0; i < m; ++i) {
-            for (std::int64_t n = 0; n < 64; ++n) {
-              const double found = double(y[std::size_t(i * 64 + n)]);
+            for (std::int64_t n = 0; n < kRows; ++n) {
+              const double found = double(y[std::size_t(i * kRows + n)]);
               if (n >= rows) {
-                untouched &= found == -12345.0;
+                zeros_behind &= found == 0.0;
                 continue;
               }
               double exact = 0, magnitude = 0;
@@ -76,7 +101,7 @@ TEST_CASE("products of queries and keys in BF16 are those of rounded numbers") {
             }
           }
           CHECK(right);
-          CHECK(untouched);
+          CHECK(zeros_behind);
         }
       }
     }
@@ -85,31 +110,29 @@ TEST_CASE("products of queries and keys in BF16 are those of rounded numbers") {
 
 TEST_CASE("weighted sums of values in BF16 are those of rounded numbers, and are added") {
   Rng rng(42);
-  const auto scratch = std::make_unique<Scratch>();
   with_tables([&](const Bf16Attention& attention, StorageFormat format) {
-    for (const std::int64_t cols : {1, 16, 33, 64, 128, 192}) {
+    for (const auto& [cols, wanted] : {std::pair<std::int64_t, std::int64_t>{1, 1}, {16, 16}, {33, 33}, {64, 64}, {80, 80}, {80, 48},
+                                       {192, 192}, {192, 127}, {576, 512}}) {
       for (const std::int64_t rows : {1, 31, 32, 33, 64}) {
-        for (const std::int64_t m : {1, 17, 64, 70}) {
-          if (cols * rows * m > 500'000) continue;
+        for (const std::int64_t m : {1, 16, 17, 64, 70}) {
+          if (cols * rows * m > 800'000) continue;
           CAPTURE(cols);
+          CAPTURE(wanted);
           CAPTURE(rows);
           CAPTURE(m);
           const SampleMatrix w(format, rows, cols, rng);
-          const Exact<float> x = test::random_floats(std::size_t(m * 64), rng);
-          for (std::int64_t i = 0; i < m; ++i) {  // weights behind the rows mean nothing
-            for (std::int64_t n = rows; n < 64; ++n) x[std::size_t(i * 64 + n)] = std::numeric_limits<float>::quiet_NaN();
-          }
-          const Exact<float> before = test::random_floats(std::size_t(m * cols), rng);
+          const Exact<float> weights = test::random_floats(std::size_t(m * kRows), rng);
+          const Exact<float> before = test::random_floats(std::size_t(m * wanted), rng);
           Exact<float> y(before.size);
           std::copy_n(before.get(), before.size, y.get());
-          attention.sums(w.view(), rows, x.get(), 64, m, scratch.get(), y.get(), cols);
+          add_sums(attention, w, format, rows, cols, wanted, weights.get(), m, y.get());
           bool right = true;
           for (std::int64_t i = 0; i < m; ++i) {
-            for (std::int64_t k = 0; k < cols; ++k) {
-              const std::size_t at = std::size_t(i * cols + k);
+            for (std::int64_t k = 0; k < wanted; ++k) {
+              const std::size_t at = std::size_t(i * wanted + k);
               double exact = double(before[at]), magnitude = std::fabs(exact);
               for (std::int64_t n = 0; n < rows; ++n) {
-                const double term = rounded(w.value(n, k)) * rounded(x[std::size_t(i * 64 + n)]);
+                const double term = rounded(w.value(n, k)) * rounded(weights[std::size_t(i * kRows + n)]);
                 exact += term;
                 magnitude += std::fabs(term);
               }
@@ -125,20 +148,25 @@ TEST_CASE("weighted sums of values in BF16 are those of rounded numbers, and are
 
 TEST_CASE("a query has the same bits in attention in BF16 whatever queries share its call") {
   Rng rng(43);
-  constexpr std::int64_t kM = 70, kCols = 192, kRows = 50;
-  const auto scratch = std::make_unique<Scratch>();
+  constexpr std::int64_t kM = 70, kCols = 192, kSome = 50;
   with_tables([&](const Bf16Attention& attention, StorageFormat format) {
-    const SampleMatrix w(format, kRows, kCols, rng);
+    const SampleMatrix w(format, kSome, kCols, rng);
     const Exact<float> x = test::random_floats(std::size_t(kM * kCols), rng);
-    Exact<float> together(std::size_t(kM * 64)), alone(together.size), sums(std::size_t(kM * kCols)), sums_alone(sums.size);
-    attention.products(w.view(), kRows, x.get(), kCols, kM, scratch.get(), together.get(), 64);
-    attention.sums(w.view(), kRows, together.get(), 64, kM, scratch.get(), sums.get(), kCols);
-    for (std::int64_t i = 0; i < kM; ++i) {
-      attention.products(w.view(), kRows, x.get() + i * kCols, kCols, 1, scratch.get(), alone.get() + i * 64, 64);
-      attention.sums(w.view(), kRows, alone.get() + i * 64, 64, 1, scratch.get(), sums_alone.get() + i * kCols, kCols);
+    const Exact<float> together = products(attention, w, format, kSome, kCols, x.get(), kM);
+    for (const std::int64_t wanted : {kCols, std::int64_t{100}}) {
+      CAPTURE(wanted);
+      Exact<float> sums(std::size_t(kM * wanted)), alone(sums.size / std::size_t(kM));
+      std::fill_n(sums.get(), sums.size, 0.25f);
+      add_sums(attention, w, format, kSome, kCols, wanted, together.get(), kM, sums.get());
+      for (std::int64_t i = 0; i < kM; ++i) {
+        CAPTURE(i);
+        const Exact<float> scores = products(attention, w, format, kSome, kCols, x.get() + i * kCols, 1);
+        CHECK(!std::memcmp(together.get() + i * kRows, scores.get(), scores.size * sizeof(float)));
+        std::fill_n(alone.get(), alone.size, 0.25f);
+        add_sums(attention, w, format, kSome, kCols, wanted, scores.get(), 1, alone.get());
+        CHECK(!std::memcmp(sums.get() + i * wanted, alone.get(), alone.size * sizeof(float)));
+      }
     }
-    CHECK(!std::memcmp(together.get(), alone.get(), together.size * sizeof(float)));
-    CHECK(!std::memcmp(sums.get(), sums_alone.get(), sums.size * sizeof(float)));
   });
 }
 

@@ -73,35 +73,10 @@ struct Scores {
   Exact<float> y;
 };
 
-// Queries [first, first + m) in the order that the table's products want.
-class Arranged {
- public:
-  Arranged(const KernelTable& table, const Latents& latents, const Fixed& queries, std::int64_t first, std::int64_t m)
-      : queries_(queries.integers.get() + first * latents.cols()) {
-    if (!table.fixed_point.arrange_queries) return;
-    const auto round_up = [](std::int64_t n, std::int64_t step) { return (n + step - 1) / step * step; };
-    const std::int64_t columns =
-        round_up(latents.shared(), kArrangedColumns) + round_up(latents.cols() - latents.shared(), kArrangedColumns);
-    // 32 values more than that, so that it can end where the memory ends and begin at a multiple of 64 bytes
-    const std::size_t values = std::size_t(round_up(m, kArrangedQueries) * columns);
-    memory_ = std::make_unique<Exact<std::int16_t>>(values + 32);
-    std::int16_t* at = memory_->get();
-    while (reinterpret_cast<std::uintptr_t>(at) % 64) ++at;
-    table.fixed_point.arrange_queries(queries_, m, latents.shared(), latents.cols(), at);
-    queries_ = at;
-  }
-  const std::int16_t* get() const { return queries_; }
-
- private:
-  std::unique_ptr<Exact<std::int16_t>> memory_;
-  const std::int16_t* queries_;
-};
-
 Scores products(const KernelTable& table, const Latents& latents, const Fixed& queries, std::int64_t first, std::int64_t m) {
   Scores scores{.y = Exact<float>(std::size_t(m * kFixedRows))};
-  const Arranged arranged(table, latents, queries, first, m);
-  table.fixed_point.products(latents.view(), latents.rows(), latents.shared(), arranged.get(), queries.scales.get() + 2 * first, m,
-                             scores.scales.get(), scores.y.get());
+  table.fixed_point.products(latents.view(), latents.rows(), latents.shared(), queries.integers.get() + first * latents.cols(),
+                             queries.scales.get() + 2 * first, m, scores.scales.get(), scores.y.get());
   return scores;
 }
 

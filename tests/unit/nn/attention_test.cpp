@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/rng.hpp"
+#include "nn/bf16_attention.hpp"
 #include "nn/kv_cache.hpp"
 #include "unit/kernels/sample_matrix.hpp"
 #include "unit/kernels/tables.hpp"
@@ -18,30 +20,32 @@ using nn::KvCache;
 
 namespace {
 
-// Keys and values of one head, in a cache as the engine keeps them, and what the cache's format made of them in double.
+// Keys and values of one head, in a cache as the engine keeps them (values beside the keys, or as their first columns), and what the cache's format made of them in double.
 class Timeline {
  public:
   Timeline(const kernels::KernelTable& table, StorageFormat format, std::int64_t positions, std::int64_t key_width,
-           std::int64_t value_width, std::uint64_t seed)
+           std::int64_t value_width, std::uint64_t seed, bool values_in_keys = false)
       : table_(table),
         format_(format),
         positions_(positions),
         key_width_(key_width),
         value_width_(value_width),
-        cache_({format, {key_width + value_width}}, positions, heap_allocator()) {
+        values_at_(values_in_keys ? 0 : key_width),
+        row_width_(std::max(key_width, values_at_ + value_width)),
+        cache_({format, {row_width_}}, positions, heap_allocator()) {
     Rng rng(seed);
-    std::vector<float> row(std::size_t(key_width + value_width));
+    std::vector<float> row(static_cast<std::size_t>(row_width_));
     for (std::int64_t p = 0; p < positions; ++p) {
       for (float& v : row) v = test::uniform(rng, -1.0f, 1.0f);
       cache_.store(table, 0, p, row.data());
-      const kernels::WeightRows page = cache_.page(0, p / KvCache::kPageRows, 0, key_width + value_width);
-      table.decode_row[int(format)](page, p % KvCache::kPageRows, 0, key_width + value_width, row.data());
+      const kernels::WeightRows page = cache_.page(0, p / KvCache::kPageRows, 0, row_width_);
+      table.decode_row[int(format)](page, p % KvCache::kPageRows, 0, row_width_, row.data());
       stored_.insert(stored_.end(), row.begin(), row.end());
     }
   }
 
-  const float* key(std::int64_t position) const { return stored_.data() + position * (key_width_ + value_width_); }
-  const float* value(std::int64_t position) const { return key(position) + key_width_; }
+  const float* key(std::int64_t position) const { return stored_.data() + position * row_width_; }
+  const float* value(std::int64_t position) const { return key(position) + values_at_; }
   std::int64_t positions() const { return positions_; }
   std::int64_t key_width() const { return key_width_; }
   std::int64_t value_width() const { return value_width_; }
@@ -51,15 +55,19 @@ class Timeline {
     test::Exact<float> out(std::size_t(queries.rows * value_width_));
     test::Exact<float> maximum(std::size_t(queries.rows)), sum(std::size_t(queries.rows));
     test::Exact<float> scores(std::size_t(nn::OnlineSoftmax::floats(queries.rows)));
-    nn::OnlineSoftmax softmax(table_, queries, value_width_, {out.get(), value_width_, maximum.get(), sum.get()}, scores.get());
-    const Buffer scratch(heap_allocator(), kernels::kBf16AttentionScratch, MemoryPurpose::scratch);
-    if (in_bf16) softmax.use_bf16(scratch.data());
+    const nn::SoftmaxState state{out.get(), value_width_, maximum.get(), sum.get()};
+    nn::OnlineSoftmax softmax(table_, queries, value_width_, state, scores.get());
     softmax.begin();
+    const Buffer scratch(heap_allocator(), nn::Bf16Attention::scratch_bytes(queries.rows, key_width_, value_width_), MemoryPurpose::scratch);
+    std::optional<nn::Bf16Attention> rounded;
+    if (in_bf16) rounded.emplace(table_, queries, key_width_, value_width_, state, softmax, scratch.data());
     const std::int64_t end = *std::max_element(queries.positions, queries.positions + queries.rows) + 1;
     for (std::int64_t first = 0; first < end; first += KvCache::kPageRows) {
       const std::int64_t count = std::min(KvCache::kPageRows, end - first), page = first / KvCache::kPageRows;
       if (!nn::sees_page(queries, first, count)) continue;
-      softmax.add({cache_.page(0, page, 0, key_width_), cache_.page(0, page, key_width_, value_width_), format_, first, count});
+      const nn::KeyValuePage here{cache_.page(0, page, 0, key_width_), cache_.page(0, page, values_at_, value_width_), format_, first,
+                                  count};
+      rounded ? rounded->add(here) : softmax.add(here);
     }
     softmax.finish(sinks);
     return out;
@@ -69,6 +77,7 @@ class Timeline {
   const kernels::KernelTable& table_;
   StorageFormat format_;
   std::int64_t positions_, key_width_, value_width_;
+  std::int64_t values_at_, row_width_;  // in a row of the cache
   KvCache cache_;
   std::vector<float> stored_;
 };
@@ -127,15 +136,17 @@ TEST_CASE("attention page by page is softmax over all visible keys") {
   constexpr double kTolerance = 2.0 * ((kKey + 16) * 0x1p-24 * 2 * kKey + 8 * 0x1p-22) + kPositions * 0x1p-24;
   constexpr double kWeightRounding = 0x1p-8;  // in BF16, with some to spare
   for (const kernels::KernelTable* table : test::runnable_tables()) {
-    for (const StorageFormat format : {StorageFormat::f32, StorageFormat::f16, StorageFormat::bf16}) {
+    for (const auto& [format, values_in_keys] : {std::pair{StorageFormat::f32, false}, {StorageFormat::f16, false},
+                                                 {StorageFormat::bf16, false}, {StorageFormat::f16, true}}) {
       CAPTURE(std::string(table->name));
       CAPTURE(std::string(storage_layout(format).name));
-      const Timeline timeline(*table, format, kPositions, kKey, kValue, 3);
+      CAPTURE(values_in_keys);
+      const Timeline timeline(*table, format, kPositions, kKey, kValue, 3, values_in_keys);
       Rng rng(4);
       for (const std::int64_t rows : {1, 2, 7, 8, 33, 70}) {
         for (const std::int64_t window : {0, 1, 16, 64, 65, 128, 1000}) {
           for (const auto& [sunk, in_bf16] : {std::pair{false, false}, {true, false}, {false, true}, {true, true}}) {
-            if (in_bf16 && !table->attention_bf16[int(format)].products) continue;
+            if (in_bf16 && !table->attention_bf16.products) continue;
             const Queries queries(timeline, rows, rng);
             const test::Exact<float> out = timeline.attend(queries.all(window), sunk ? queries.sinks.data() : nullptr, in_bf16);
             double worst = 0.0;
@@ -170,16 +181,20 @@ TEST_CASE("a row's bits do not depend on the rows it shares a call with") {
       const Timeline timeline(*table, format, kPositions, kKey, kValue, 5);
       Rng rng(6);
       for (std::int64_t rows = 1; rows <= 70; ++rows) {
-        const std::int64_t window = rows % 3 == 0 ? 20 : 0;
-        const Queries queries(timeline, rows, rng);
-        const test::Exact<float> together = timeline.attend(queries.all(window), queries.sinks.data());
-        bool same = true;
-        for (std::int64_t i = 0; i < rows; ++i) {
-          const test::Exact<float> alone = timeline.attend(queries.one(i, window), &queries.sinks[std::size_t(i)]);
-          same &= std::memcmp(alone.get(), together.get() + i * kValue, sizeof(float) * kValue) == 0;
+        for (const bool in_bf16 : {false, true}) {
+          if (in_bf16 && !table->attention_bf16.products) continue;
+          const std::int64_t window = rows % 3 == 0 ? 20 : 0;
+          const Queries queries(timeline, rows, rng);
+          const test::Exact<float> together = timeline.attend(queries.all(window), queries.sinks.data(), in_bf16);
+          bool same = true;
+          for (std::int64_t i = 0; i < rows; ++i) {
+            const test::Exact<float> alone = timeline.attend(queries.one(i, window), &queries.sinks[std::size_t(i)], in_bf16);
+            same &= std::memcmp(alone.get(), together.get() + i * kValue, sizeof(float) * kValue) == 0;
+          }
+          CAPTURE(rows);
+          CAPTURE(in_bf16);
+          CHECK(same);
         }
-        CAPTURE(rows);
-        CHECK(same);
       }
     }
   }

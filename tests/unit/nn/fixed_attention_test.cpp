@@ -37,7 +37,7 @@ class Timeline {
   test::Exact<float> attend(const nn::QueryRows& queries) const {
     const std::size_t rows = std::size_t(queries.rows);
     test::Exact<float> out(rows * kRank), maximum(rows), sum(rows), scores(std::size_t(nn::OnlineSoftmax::floats(queries.rows)));
-    test::Exact<float> scratch(std::size_t(nn::FixedAttention::floats(queries.rows, kRank, kWidth)));
+    test::Exact<float> scratch(std::size_t(nn::FixedAttention::floats(queries.rows, kWidth)));
     const nn::SoftmaxState state{out.get(), kRank, maximum.get(), sum.get()};
     nn::OnlineSoftmax softmax(table_, queries, kRank, state, scores.get());
     softmax.begin();
