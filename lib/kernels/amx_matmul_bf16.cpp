@@ -1,6 +1,7 @@
 // Products with activations in BF16 by AMX, for many rows: an instruction multiplies 16 rows of activations by 16 rows of weights, 32
 // columns of each, and adds to 16 x 16 floats. A group of columns of 32 rows of weights is decoded to BF16 in the order that the
-// instruction wants, and all rows of activations pass over it.
+// instruction wants, and all rows of activations pass over it. The same columns of the next rows follow: so activations are in the
+// first-level cache, and as many sums as find room.
 //
 // An element's sum goes through its columns in ascending order, whatever the other rows: bits depend on its own rows alone.
 #include "kernels/amx_tiles.hpp"
@@ -16,6 +17,7 @@ constexpr int kRows = int(kBf16Rows);  // of activations in a tile
 constexpr int kWeightTiles = 2, kWeightRows = kWeightTiles * kTileRows;  // decoded together
 constexpr int64_t kPanel = 256;  // rows of activations that share decoded weights: of one term,
 constexpr int64_t kExactPanel = 128;  // of all
+constexpr int64_t kSums = 32;         // pairs of tiles of sums that are kept at once
 
 // 16 rows of weights, 32 columns: lane r of vector j has columns 2j and 2j + 1 of row r.
 using Block = Ints[kBlockValues / 2];
@@ -24,29 +26,10 @@ using Sums = float[kRows][kTileRows];
 
 struct Scratch {
   Block weights[kWeightTiles][kGroupBlocks];
-  Sums sums[kPanel / kRows][kWeightTiles];
+  Sums sums[kSums][kWeightTiles];
   Sums segment[2][kWeightTiles];  // of columns that share factors
 };
 static_assert(sizeof(Scratch) <= kBf16Scratch);
-
-// The next group's bytes: some pieces, one for each tile or row, which lie `apart`. With one tile of activations they are asked for while
-// this group is multiplied, or memory would be idle then. With more of them, decoding asks ahead.
-struct Next {
-  const uint8_t* at;
-  int64_t apart;
-  int pieces, lines;  // of the cache, in a piece
-  int line = 0;
-
-  FATHOM_INLINE void ask_for(int count) {
-    for (; count > 0 && pieces > 0; --count) {
-      _mm_prefetch(reinterpret_cast<const char*>(at) + 64 * line, _MM_HINT_T1);
-      if (++line < lines) continue;
-      line = 0;
-      at += apart;
-      --pieces;
-    }
-  }
-};
 
 // ---- Block formats: values are rounded to BF16.
 
@@ -118,11 +101,12 @@ struct BlockWeights {
   int64_t last_row;
   alignas(64) Tile<F> tile;
 
-  // Rows [n, n + 16), `blocks` blocks of 32 columns from k on.
-  template <bool ask>
-  void decode(int64_t n, int64_t k, int blocks, Block* out) {
+  static int64_t group_bytes(int blocks) { return kTileRows * (blocks * kBlockValues / F::kValues) * F::kBytes; }
+
+  // Rows [n, n + 16), `blocks` blocks of 32 columns from k on. Memory is asked for what lies so many bytes ahead.
+  void decode(int64_t n, int64_t k, int blocks, int64_t ahead, Block* out) {
     const TileRows all(w, n, last_row - n < kTileRows ? last_row - n : kTileRows);
-    const auto rows = all.template part<ask>(0, k / F::kValues * F::kBytes, blocks);
+    const auto rows = all.template part<true>(0, k / F::kValues * F::kBytes, blocks, ahead);
     F::terms(rows, blocks, 0, tile);
     for (int b = 0; b < blocks; b += F::kStep) {
       Affine by[F::kStep][kHalves<F>];
@@ -135,14 +119,6 @@ struct BlockWeights {
         values_of<F>(codes, by[j][kHalves<F> == 2 ? d / 4 : 0], out[b + j] + 2 * d);
       });
     }
-  }
-
-  // Of kWeightRows rows from n on.
-  Next next(int64_t n, int64_t k) const {
-    const int64_t there = last_row - n < kWeightRows ? last_row - n : kWeightRows, at = k / F::kValues * F::kBytes;
-    const uint8_t* const first = w.data + n * w.row_bytes;
-    if constexpr (!TileRows::kInterleaved) return {first + at, w.row_bytes, int(there), (kGroupBytes<F> + 63) / 64};
-    return {first + kTileRows * at, kTileRows * w.row_bytes, int(there / kTileRows), kTileRows * kGroupBytes<F> / 64};
   }
 };
 
@@ -285,53 +261,41 @@ struct FloatWeights {
   static constexpr int kTerms = kBf16Terms;
   const WeightRows& w;
   int64_t last_row;
-  int64_t factor_rows[kWeightRows];
 
-  template <bool ask>
-  void decode(int64_t n, int64_t k, int blocks, Block* out) {
+  static int64_t group_bytes(int blocks) { return blocks * F::kBlockBytes; }
+
+  void decode(int64_t n, int64_t k, int blocks, int64_t ahead, Block* out) {
     const uint8_t* rows[kTileRows];
     for (int64_t r = 0; r < kTileRows; ++r) rows[r] = w.data + (n + r < last_row ? n + r : last_row - 1) * w.row_bytes;
-    // The group after this one, or the first of the rows after these.
-    const bool last = k + blocks * kBlockValues >= w.cols;
-    const int64_t ahead = last ? kWeightRows * w.row_bytes - k / kBlockValues * F::kBlockBytes : blocks * F::kBlockBytes;
     for (int b = 0; b < blocks; ++b) {
-      if constexpr (ask) ask_for_rows(rows, (k / kBlockValues + b) * F::kBlockBytes + ahead);
+      ask_for_rows(rows, (k / kBlockValues + b) * F::kBlockBytes + ahead);
       F::block(rows, k + kBlockValues * b, out[b]);
     }
   }
 
-  Next next(int64_t n, int64_t k) const {
-    const int64_t there = last_row - n < kWeightRows ? last_row - n : kWeightRows;
-    return {w.data + n * w.row_bytes + k / kBlockValues * F::kBlockBytes, w.row_bytes, int(there), kGroupBlocks * F::kBlockBytes / 64};
-  }
-
-  // Where the factors of kWeightRows rows from n on begin.
-  void begin_rows(int64_t n) {
-    for (int64_t r = 0; r < kWeightRows && w.scales; ++r) {
-      const int64_t row = n + r < last_row ? n + r : last_row - 1;
-      factor_rows[r] = row / w.scale_rows * w.scale_stride;
-    }
-  }
-
-  // Those of a tile's rows at column k.
-  Floats factors(int tile, int64_t k) const {
+  // Factors of rows [n, n + 16) at column k; the last row stands in for those that are not there.
+  Floats factors(int64_t n, int64_t k) const {
     const auto* scales = static_cast<const uint8_t*>(w.scales);
-    const int64_t column = k / w.scale_cols;
+    int64_t at[kTileRows], block = n / w.scale_rows, inside = n % w.scale_rows;
+    for (int r = 0; r < kTileRows; ++r) {
+      at[r] = block * w.scale_stride + k / w.scale_cols;
+      if (n + r + 1 < last_row && ++inside == w.scale_rows) {
+        inside = 0;
+        ++block;
+      }
+    }
     return as_floats(from_words32([&](int r) __attribute__((always_inline)) {
-      const int64_t at = factor_rows[kTileRows * tile + r] + column;
-      return w.scale_is_e8m0 ? power_bits(scales[at]) : load_as<int32_t>(scales + 4 * at);
+      return w.scale_is_e8m0 ? power_bits(scales[at[r]]) : load_as<int32_t>(scales + 4 * at[r]);
     }));
   }
 };
 
 // ---- Products.
 
-// One or two tiles of activations times a group of weights: the sums from column 0 on, or what the group adds to them. With each block,
-// `lines` lines of what comes next are asked for. Registers: 0 to 3 sums, of two tiles of activations times two of weights; 4 and 5
-// activations; 6 and 7 weights.
+// One or two tiles of activations times a group of weights: the sums from column 0 on, or what the group adds to them. Registers: 0 to 3
+// sums, of two tiles of activations times two of weights; 4 and 5 activations; 6 and 7 weights.
 template <int terms, int tiles>
-void multiply_group(const Scratch& work, int blocks, const Bf16Rows& x, int64_t row, int64_t k, bool first, Sums (*sums)[kWeightTiles],
-                    Next& next, int lines) {
+void multiply_group(const Scratch& work, int blocks, const Bf16Rows& x, int64_t row, int64_t k, bool first, Sums (*sums)[kWeightTiles]) {
   if (first) {
     _tile_zero(0);
     _tile_zero(1);
@@ -348,7 +312,6 @@ void multiply_group(const Scratch& work, int blocks, const Bf16Rows& x, int64_t 
   const int64_t row_bytes = 2 * x.stride, below = kRows * x.stride;
   const uint16_t* values = x.values + row * x.stride + k;
   for (int b = 0; b < blocks; ++b, values += kBlockValues) {
-    next.ask_for(lines);
     _tile_loadd(6, work.weights[0][b], 64);
     _tile_loadd(7, work.weights[1][b], 64);
 #pragma GCC unroll 3
@@ -380,12 +343,38 @@ FATHOM_INLINE void add_segment(const Sums& segment, Floats factors, bool first, 
   }
 }
 
-void store(const Scratch& work, int64_t rows, int64_t columns, float* y, int64_t y_stride) {
+void store(const Sums (*sums)[kWeightTiles], int64_t rows, int64_t columns, float* y, int64_t y_stride) {
   for (int t = 0; t < kWeightTiles && t * kTileRows < columns; ++t) {
     const int64_t left = columns - t * kTileRows;
     const __mmask16 there = left >= kTileRows ? 0xffff : __mmask16((1u << left) - 1);
     for (int64_t i = 0; i < rows; ++i) {
-      _mm512_mask_storeu_ps(y + i * y_stride + t * kTileRows, there, load_floats(work.sums[i / kRows][t][i % kRows]));
+      _mm512_mask_storeu_ps(y + i * y_stride + t * kTileRows, there, load_floats(sums[i / kRows][t][i % kRows]));
+    }
+  }
+}
+
+// 32 rows of weights from n on, columns [k, k + 32 * blocks), times rows [row, row + 16 * tiles) of activations.
+template <typename Weights>
+void add_group(Weights& weights, int64_t n, int64_t k, int blocks, int64_t ahead, const Bf16Rows& x, int64_t row, int64_t tiles,
+               Scratch& work, Sums (*sums)[kWeightTiles]) {
+  constexpr bool kExact = Weights::kTerms == kBf16Terms;
+  const bool scaled = kExact && weights.w.scales;
+  const int64_t starts[kWeightTiles] = {n, weights.last_row - n > kTileRows ? n + kTileRows : n};
+  Floats factors[kWeightTiles];
+  for (int t = 0; t < kWeightTiles; ++t) {
+    weights.decode(starts[t], k, blocks, ahead, work.weights[t]);
+    if constexpr (kExact) {
+      if (scaled) factors[t] = weights.factors(starts[t], k);
+    }
+  }
+  for (int64_t i = 0; i < tiles; i += 2) {
+    const auto multiply = i + 1 < tiles ? multiply_group<Weights::kTerms, 2> : multiply_group<Weights::kTerms, 1>;
+    multiply(work, blocks, x, row + i * kRows, k, scaled || k == 0, scaled ? work.segment : sums + i);
+    if constexpr (kExact) {
+      if (!scaled) continue;
+      for (int64_t j = 0; j < 2 && i + j < tiles; ++j) {
+        for (int t = 0; t < kWeightTiles; ++t) add_segment(work.segment[j][t], factors[t], k == 0, sums[i + j][t]);
+      }
     }
   }
 }
@@ -397,40 +386,24 @@ void matmul(Weights&& weights, int64_t first_row, int64_t last_row, const Bf16Ro
   Scratch& work = *static_cast<Scratch*>(scratch);
   const WeightRows& w = weights.w;
   constexpr bool kExact = Weights::kTerms == kBf16Terms;
-  const bool scaled = kExact && w.scales;
-  const int64_t group = scaled ? kBf16Segment : kGroupValues;
   constexpr int64_t kTogether = kExact ? kExactPanel : kPanel;
-  for (int64_t part = 0; part < m; part += kTogether) {
-    const int64_t rows = m - part < kTogether ? m - part : kTogether, tiles = (rows + kRows - 1) / kRows;
-    for (int64_t n = first_row; n < last_row; n += kWeightRows) {
-      const int64_t starts[kWeightTiles] = {n, last_row - n > kTileRows ? n + kTileRows : n};
+  const int64_t group = kExact && w.scales ? kBf16Segment : kGroupValues;
+  for (int64_t row = 0; row < m; row += kTogether) {
+    const int64_t rows = m - row < kTogether ? m - row : kTogether, tiles = (rows + kRows - 1) / kRows;
+    const int64_t chunk = kSums / tiles * kWeightRows;
+    for (int64_t first = first_row; first < last_row; first += chunk) {
+      const int64_t last = last_row - first < chunk ? last_row : first + chunk;
+      const auto sums_of = [&](int64_t n) { return work.sums + (n - first) / kWeightRows * tiles; };
       for (int64_t k = 0; k < w.cols; k += group) {
         const int blocks = int((w.cols - k < group ? w.cols - k : group) / kBlockValues);
-        const bool ask = tiles > 1;
-        for (int t = 0; t < kWeightTiles; ++t) {
-          ask ? weights.template decode<true>(starts[t], k, blocks, work.weights[t])
-              : weights.template decode<false>(starts[t], k, blocks, work.weights[t]);
-        }
-        Next next{};
-        if (!ask) next = k + group >= w.cols ? weights.next(n + kWeightRows, 0) : weights.next(n, k + group);
-        Floats factors[kWeightTiles];
-        if constexpr (kExact) {
-          if (k == 0) weights.begin_rows(n);
-          for (int t = 0; t < kWeightTiles && scaled; ++t) factors[t] = weights.factors(t, k);
-        }
-        const int lines = (next.pieces * next.lines + blocks - 1) / blocks;
-        for (int64_t i = 0; i < tiles; i += 2) {
-          const auto multiply = i + 1 < tiles ? multiply_group<Weights::kTerms, 2> : multiply_group<Weights::kTerms, 1>;
-          multiply(work, blocks, x, part + i * kRows, k, scaled || k == 0, scaled ? work.segment : work.sums + i, next, lines);
-          if constexpr (kExact) {
-            if (!scaled) continue;
-            for (int64_t j = 0; j < 2 && i + j < tiles; ++j) {
-              for (int t = 0; t < kWeightTiles; ++t) add_segment(work.segment[j][t], factors[t], k == 0, work.sums[i + j][t]);
-            }
-          }
+        for (int64_t n = first; n < last; n += kWeightRows) {
+          // What comes next: the same columns of the next rows, or the next columns of the first.
+          const bool another = n + kWeightRows < last;
+          const int64_t ahead = another ? kWeightRows * w.row_bytes : Weights::group_bytes(blocks) - (n - first) * w.row_bytes;
+          add_group(weights, n, k, blocks, ahead, x, row, tiles, work, sums_of(n));
         }
       }
-      store(work, rows, last_row - n, y + part * y_stride + n, y_stride);
+      for (int64_t n = first; n < last; n += kWeightRows) store(sums_of(n), rows, last_row - n, y + row * y_stride + n, y_stride);
     }
   }
 }
@@ -456,7 +429,7 @@ FATHOM_INTERLEAVED_FORMATS(FATHOM_DEFINE)
 #define FATHOM_DEFINE(format, Name)                                                                                                 \
   void matmul_bf16_##format(const WeightRows& w, int64_t first_row, int64_t last_row, const Bf16Rows& x, int64_t m, void* scratch, \
                             float* y, int64_t y_stride) {                                                                           \
-    matmul(FloatWeights<Name>{w, last_row, {}}, first_row, last_row, x, m, scratch, y, y_stride);                                       \
+    matmul(FloatWeights<Name>{w, last_row}, first_row, last_row, x, m, scratch, y, y_stride);                                           \
   }
 FATHOM_DEFINE(bf16, BF16)
 FATHOM_DEFINE(f8_e4m3, F8E4M3)

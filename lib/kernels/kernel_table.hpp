@@ -61,7 +61,7 @@ constexpr int kBf16Terms = 3;
 // The same with activations in BF16, accumulated in F32. Block formats round weights to BF16 too and take the first term alone; values of
 // floating formats are exact in BF16, their factors multiply sums, and all terms are taken. scratch: kBf16Scratch bytes of this call alone,
 // at a multiple of 64. w.cols is a multiple of 32, and where there are factors scale_cols of kBf16Segment.
-constexpr int64_t kBf16Scratch = 64 << 10, kBf16Segment = 128;
+constexpr int64_t kBf16Scratch = 96 << 10, kBf16Segment = 128;
 using MatmulBf16 = void (*)(const WeightRows& w, int64_t first_row, int64_t last_row, const Bf16Rows& x, int64_t m, void* scratch,
                             float* y, int64_t y_stride);
 

@@ -62,10 +62,11 @@ struct InterleavedRows {
   static constexpr bool kInterleaved = true;
   const uint8_t* group;
   int blocks, part;
+  int64_t ahead;
 
   FATHOM_INLINE const uint8_t* field(int64_t offset, int bytes) const {
     const uint8_t* const all = group + kTileRows * offset;
-    if constexpr (stream) _mm_prefetch(reinterpret_cast<const char*>(all) + kStreamAhead, _MM_HINT_T1);
+    if constexpr (stream) _mm_prefetch(reinterpret_cast<const char*>(all) + ahead, _MM_HINT_T1);
     return all + kLanes * bytes * part;
   }
   template <typename F>
@@ -82,7 +83,7 @@ struct StoredTile {
   }
   // The group from byte `at` of the rows on.
   template <bool stream>
-  FATHOM_INLINE Rows part(int r, int64_t at, int) const { return {rows + kLanes * r, at}; }
+  FATHOM_INLINE Rows part(int r, int64_t at, int, int64_t = 0) const { return {rows + kLanes * r, at}; }
 
   const uint8_t* rows[kTileRows];
 };
@@ -92,7 +93,9 @@ struct InterleavedTile {
   static constexpr bool kInterleaved = true;
   InterleavedTile(const WeightRows& w, int64_t first, int64_t) : rows(w.data + first * w.row_bytes) {}
   template <bool stream>
-  FATHOM_INLINE InterleavedRows<stream> part(int r, int64_t at, int blocks) const { return {rows + kTileRows * at, blocks, r}; }
+  FATHOM_INLINE InterleavedRows<stream> part(int r, int64_t at, int blocks, int64_t ahead = kStreamAhead) const {
+    return {rows + kTileRows * at, blocks, r, ahead};
+  }
 
   const uint8_t* rows;
 };
