@@ -33,11 +33,19 @@ void prefer_large_pages([[maybe_unused]] std::span<const std::byte> mapped) noex
 #endif
 }
 
+void read_ahead([[maybe_unused]] std::span<const std::byte> mapped) noexcept {
+#if defined(MADV_WILLNEED)
+  if (mapped.empty()) return;
+  const Pages pages(mapped);
+  ::madvise(pages.data(), pages.bytes, MADV_WILLNEED);
+#endif
+}
+
 bool bring_in([[maybe_unused]] std::span<const std::byte> mapped) noexcept {
 #if defined(__linux__)
   if (mapped.empty()) return true;
   const Pages pages(mapped);
-  ::madvise(pages.data(), pages.bytes, MADV_WILLNEED);  // one request of the whole range, where populating makes many
+  read_ahead(mapped);  // one request of the whole range, where populating makes many
   return ::madvise(pages.data(), pages.bytes, kPopulateRead) == 0;
 #else
   return false;

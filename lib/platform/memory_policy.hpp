@@ -8,6 +8,9 @@
 
 namespace fathom {
 
+// Asks the system to read these pages of a file, and does not wait.
+void read_ahead(std::span<const std::byte> mapped) noexcept;
+
 // Asks for large pages, when the pages come in: reading weights then misses the address translation 512 times less often.
 void prefer_large_pages(std::span<const std::byte> mapped) noexcept;
 
