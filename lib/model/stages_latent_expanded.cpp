@@ -59,7 +59,8 @@ void run_expand_latents(Pass& pass, int layer, std::int64_t head, Worker& worker
     decode(page, position % page_rows, rank, c.qk_rope_head_dim, keys + i * c.head_dim + nope);
   }
   const nn::LatentHeads& heads = pass.layer(layer).attention.heads;
-  heads.expand_key(pass.kernels, head, latents, rank, segment.count, keys, c.head_dim, worker.linear);
+  const bool in_bf16 = pass.network.attends_in_bf16(cache.format());
+  heads.expand_key(pass.kernels, head, latents, rank, segment.count, keys, c.head_dim, worker.linear, in_bf16);
   heads.expand_value(pass.kernels, head, latents, rank, segment.count, values_of(pass, head), c.v_head_dim, worker.linear);
 }
 

@@ -65,6 +65,34 @@ void stored_transposed_product(const kernels::KernelTable& kernels, const Weight
   }
 }
 
+// The same with everything rounded to BF16, a page of w's rows at a time.
+std::size_t bf16_bytes(std::int64_t rows, std::int64_t cols) {
+  const std::int64_t floats = (kernels::kBf16PageRows + 1) * cols + rows * kernels::kBf16PageRows;
+  return std::size_t(kernels::bf16_page_values(cols)) * sizeof(std::uint16_t) + std::size_t(floats) * sizeof(float);
+}
+
+void bf16_transposed_product(const kernels::KernelTable& kernels, const WeightView& w, std::int64_t first, std::int64_t last,
+                             const float* x, std::int64_t x_stride, std::int64_t rows, float* y, std::int64_t y_stride,
+                             std::span<std::byte> scratch) noexcept {
+  constexpr std::int64_t kRows = kernels::kBf16PageRows;
+  const kernels::Bf16Attention& by = kernels.attention_bf16;
+  auto* const page = reinterpret_cast<std::uint16_t*>(scratch.data());
+  auto* const decoded = reinterpret_cast<float*>(page + kernels::bf16_page_values(w.cols));  // [kRows, cols]
+  float* const stored = decoded + kRows * w.cols;
+  float* const terms = stored + w.cols;  // [rows, kRows]: x's columns
+  for (std::int64_t i = 0; i < rows; ++i) std::fill_n(y + i * y_stride, w.cols, 0.0f);
+  for (std::int64_t n = first; n < last; n += kRows) {
+    const std::int64_t count = std::min(kRows, last - n);
+    for (std::int64_t r = 0; r < count; ++r) decode_row(kernels, w, n + r, stored, decoded + r * w.cols);
+    by.round_rows[kernels::kF32](float_rows(decoded, w.cols), count, page);
+    for (std::int64_t i = 0; i < rows; ++i) {
+      float* const out = terms + i * kRows;
+      std::fill(std::copy_n(x + i * x_stride + (n - first), count, out), out + kRows, 0.0f);
+    }
+    by.sums(page, w.cols, w.cols, terms, rows, y, y_stride);
+  }
+}
+
 }  // namespace
 
 LatentHeads LatentHeads::joined(const LatentShape& shape, const WeightView& kv_b) {
@@ -92,7 +120,8 @@ std::size_t LatentHeads::scratch_bytes(std::int64_t max_rows) const noexcept {
   // of the split form: all keys' rows, turned, some as decoded, one as stored, which takes no more than four bytes a value
   const std::size_t key_rows =
       key_transposed_ ? std::size_t((shape_.kv_lora_rank + kTileRows + 1) * shape_.nope_dim) * sizeof(float) : 0;
-  return std::max({tile, key_rows, quantised_bytes(max_rows, shape_.kv_lora_rank), quantised_bytes(max_rows, shape_.nope_dim)});
+  return std::max({tile, key_rows, key_transposed_ ? bf16_bytes(max_rows, shape_.nope_dim) : 0, quantised_bytes(max_rows, shape_.kv_lora_rank),
+                   quantised_bytes(max_rows, shape_.nope_dim)});
 }
 
 void LatentHeads::absorb_query(const kernels::KernelTable& kernels, std::int64_t head, const float* q, std::int64_t q_stride,
@@ -106,9 +135,11 @@ void LatentHeads::absorb_query(const kernels::KernelTable& kernels, std::int64_t
 }
 
 void LatentHeads::expand_key(const kernels::KernelTable& kernels, std::int64_t head, const float* c, std::int64_t c_stride,
-                             std::int64_t rows, float* y, std::int64_t y_stride, std::span<std::byte> scratch) const noexcept {
+                             std::int64_t rows, float* y, std::int64_t y_stride, std::span<std::byte> scratch,
+                             bool in_bf16) const noexcept {
   const std::int64_t first = head * head_rows_key_, rank = shape_.kv_lora_rank, nope = shape_.nope_dim;
   if (!key_transposed_) return stored_product(kernels, key_, first, first + nope, c, c_stride, rows, y, y_stride, scratch);
+  if (in_bf16) return bf16_transposed_product(kernels, key_, first, first + rank, c, c_stride, rows, y, y_stride, scratch);
   auto* w_uk = reinterpret_cast<float*>(scratch.data());
   decode_transposed(kernels, key_, first, rank, w_uk + nope * rank, w_uk);
   kernels.matmul_f32[kernels::kF32](float_rows(w_uk, rank), 0, nope, c, c_stride, rows, y, y_stride);

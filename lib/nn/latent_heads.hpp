@@ -37,9 +37,10 @@ class LatentHeads {
   // y[i] = W_UK,h^T q[i]: q [rows, nope] -> y [rows, kv_lora_rank].
   void absorb_query(const kernels::KernelTable& kernels, std::int64_t head, const float* q, std::int64_t q_stride,
                     std::int64_t rows, float* y, std::int64_t y_stride, std::span<std::byte> scratch) const noexcept;
-  // y[i] = W_UK,h c[i]: latents c [rows, kv_lora_rank] -> y [rows, nope].
+  // y[i] = W_UK,h c[i]: latents c [rows, kv_lora_rank] -> y [rows, nope]. in_bf16: both may be rounded to BF16, which the table has to have
+  // attention_bf16 for, and scratch then begins at a multiple of 64 bytes.
   void expand_key(const kernels::KernelTable& kernels, std::int64_t head, const float* c, std::int64_t c_stride, std::int64_t rows,
-                  float* y, std::int64_t y_stride, std::span<std::byte> scratch) const noexcept;
+                  float* y, std::int64_t y_stride, std::span<std::byte> scratch, bool in_bf16) const noexcept;
   // y[i] = W_UV,h u[i]: u [rows, kv_lora_rank] -> y [rows, value].
   void expand_value(const kernels::KernelTable& kernels, std::int64_t head, const float* u, std::int64_t u_stride,
                     std::int64_t rows, float* y, std::int64_t y_stride, std::span<std::byte> scratch) const noexcept;
