@@ -51,7 +51,10 @@ void bring_in_weights(const io::TensorSource& tensors, std::span<const Placement
   const std::int64_t memory = physical_memory_bytes();
   if (memory > 0 && bytes > std::uint64_t(memory) / 10 * 9) return;
 
-  run_pieces(tasks, pieces.size(), kPiecesPerWorker, "reading weights", progress, [&](std::size_t i) { return bring_in(pieces[i]); });
+  run_pieces(tasks, pieces.size(), kPiecesPerWorker, "reading weights", progress, [&](std::size_t i) {
+    read_ahead(pieces[i]);
+    return bring_in(pieces[i]);
+  });
 }
 
 }  // namespace fathom::model

@@ -61,7 +61,7 @@ void place(const io::TensorSource& tensors, const Piece& piece) noexcept {
 void place_weights(const io::TensorSource& tensors, std::span<const Placement> placements, TaskSystem& tasks,
                    const std::function<bool(double done, std::string_view what)>& progress) {
   const std::vector<Piece> pieces = cut(placements);
-  std::atomic<std::size_t> asked{1};
+  std::atomic<std::size_t> asked{0};
   run_pieces(tasks, pieces.size(), kPiecesPerWorker, "placing weights", progress, [&](std::size_t i) {
     const std::size_t wanted = std::min(i + kPiecesAhead, pieces.size());
     for (std::size_t ask = 0; ask < kAsksAtOnce && asked < wanted; ++ask) {

@@ -23,30 +23,29 @@ struct Pages {
   std::size_t bytes;
 };
 
+[[maybe_unused]] bool advise(std::span<const std::byte> range, int advice) {
+  if (range.empty()) return true;
+  const Pages pages(range);
+  return ::madvise(pages.data(), pages.bytes, advice) == 0;
+}
+
 }  // namespace
 
 void prefer_large_pages([[maybe_unused]] std::span<const std::byte> mapped) noexcept {
 #if defined(MADV_HUGEPAGE)
-  if (mapped.empty()) return;
-  const Pages pages(mapped);
-  ::madvise(pages.data(), pages.bytes, MADV_HUGEPAGE);
+  advise(mapped, MADV_HUGEPAGE);
 #endif
 }
 
 void read_ahead([[maybe_unused]] std::span<const std::byte> mapped) noexcept {
 #if defined(MADV_WILLNEED)
-  if (mapped.empty()) return;
-  const Pages pages(mapped);
-  ::madvise(pages.data(), pages.bytes, MADV_WILLNEED);
+  advise(mapped, MADV_WILLNEED);
 #endif
 }
 
 bool bring_in([[maybe_unused]] std::span<const std::byte> mapped) noexcept {
 #if defined(__linux__)
-  if (mapped.empty()) return true;
-  const Pages pages(mapped);
-  read_ahead(mapped);  // one request of the whole range, where populating makes many
-  return ::madvise(pages.data(), pages.bytes, kPopulateRead) == 0;
+  return advise(mapped, kPopulateRead);
 #else
   return false;
 #endif
