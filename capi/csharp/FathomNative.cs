@@ -302,6 +302,7 @@ namespace Fathom
         public const int FATHOM_CACHE_F32 = 1;
         public const int FATHOM_CACHE_F16 = 2;
         public const int FATHOM_CACHE_BF16 = 3;
+        public const int FATHOM_CACHE_Q8_0 = 4;
         public const int FATHOM_FINGERPRINT_SIZE = 32;
         public const uint FATHOM_ENCODE_PARSE_SPECIAL = 1u;
         public const uint FATHOM_ENCODE_ADD_SPECIAL = 2u;

@@ -222,6 +222,7 @@ FATHOM_API void fathom_model_release(fathom_model* model);
 #define FATHOM_CACHE_F32 1
 #define FATHOM_CACHE_F16 2
 #define FATHOM_CACHE_BF16 3
+#define FATHOM_CACHE_Q8_0 4 /* 8 bits and a scale for 32: a little coarser, half of F16; heads have to be multiples of 32 */
 
 /* The strings are zero-terminated, never NULL, and live as long as the handle that was asked. */
 typedef struct fathom_model_info {
@@ -241,7 +242,7 @@ typedef struct fathom_model_info {
   int64_t experts_per_token;
   int64_t parameters;
   int64_t weight_bytes;           /* as stored */
-  int64_t cache_values_per_token; /* times 4 (F32) or 2 (F16, BF16): bytes of a token */
+  int64_t cache_values_per_token; /* times 4 (F32), 2 (F16, BF16) or 34/32 (Q8_0): bytes of a token */
   int32_t automatic_cache;        /* the FATHOM_CACHE_* that FATHOM_CACHE_AUTOMATIC means for this model */
   int32_t bos_token;              /* -1: there is none */
   int32_t eos_token;              /* -1: there is none */

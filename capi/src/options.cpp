@@ -62,7 +62,7 @@ fathom::StopOptions read_stop(const fathom_stop_options* options) {
 
 fathom::SessionOptions read_session(const fathom_session_options* options) {
   const auto given = read_options(options, "fathom_session_options");
-  require(given.cache >= FATHOM_CACHE_AUTOMATIC && given.cache <= FATHOM_CACHE_BF16,
+  require(given.cache >= FATHOM_CACHE_AUTOMATIC && given.cache <= FATHOM_CACHE_Q8_0,
           "fathom_session_options.cache is none of FATHOM_CACHE_*");
   fathom::SessionOptions wanted;
   wanted.context_length = given.context_length;

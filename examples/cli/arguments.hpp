@@ -26,6 +26,9 @@ struct ModelArguments {
   fathom::CacheFormat cache_format() const;
 };
 
+// Bytes of so many values in a cache of a format that is not automatic.
+std::int64_t cache_bytes(std::int64_t values, fathom::CacheFormat format);
+
 struct SamplingArguments {
   fathom::SamplingOptions options;
 

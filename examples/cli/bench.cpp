@@ -96,7 +96,7 @@ int bench(Arguments arguments) {
     report.isa = loaded.runtime.isa();
     report.load_ms = loaded.load_ms;
     const auto cache = settings.cache == fathom::CacheFormat::automatic ? report.model.automatic_cache : settings.cache;
-    report.cache_row_bytes = report.model.cache_values_per_token * (cache == fathom::CacheFormat::f32 ? 4 : 2);
+    report.cache_row_bytes = cache_bytes(report.model.cache_values_per_token, cache);
     warm_up(loaded.model, settings);
     contexts.emplace(loaded.model, settings, arguments.generated > 0 ? arguments.depths : std::vector<std::int64_t>());
   }

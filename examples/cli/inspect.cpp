@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "arguments.hpp"
 #include "command.hpp"
 #include "fathom/model.hpp"
 
@@ -39,7 +40,7 @@ std::map<std::string, FormatTotal> totals_by_format(const fathom::Inspection& in
 
 // In the format that CacheFormat::automatic means.
 std::int64_t cache_bytes_per_token(const fathom::ModelInfo& info) {
-  return info.cache_values_per_token * (info.automatic_cache == fathom::CacheFormat::f32 ? 4 : 2);
+  return cache_bytes(info.cache_values_per_token, info.automatic_cache);
 }
 
 std::int64_t context_length(const Arguments& arguments, const fathom::ModelInfo& info) {

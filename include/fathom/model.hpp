@@ -18,7 +18,7 @@
 
 namespace fathom {
 
-enum class CacheFormat : std::int32_t { automatic = 0, f32 = 1, f16 = 2, bf16 = 3 };
+enum class CacheFormat : std::int32_t { automatic = 0, f32 = 1, f16 = 2, bf16 = 3, q8_0 = 4 };
 
 struct ModelOptions {
   // Called while loading with the share done in [0, 1] and what is being done; returning false stops with
@@ -55,7 +55,7 @@ struct ModelInfo {
   std::int64_t multiply_adds_per_token = 0;  // without the output head
   std::int64_t head_multiply_adds = 0;       // of the output head
   CacheFormat automatic_cache = CacheFormat::f16;       // what CacheFormat::automatic means for this model
-  std::int64_t cache_values_per_token = 0;              // times 4 (F32) or 2 (F16, BF16): bytes of a token
+  std::int64_t cache_values_per_token = 0;              // times 4 (F32), 2 (F16, BF16) or 34/32 (Q8_0): bytes of a token
   bool has_tokenizer = false;
   std::string chat_format;      // empty when none of the built-in ones
 };

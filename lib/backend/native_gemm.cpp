@@ -30,12 +30,10 @@ class NativeBackend final : public GemmBackend {
     const int format = kernel_index(weights.format);
     if (format >= kernels::kFormats || weights.rows < 1 || weights.cols < 1) return false;
     if (weights.cols % storage_layout(weights.format).block_values != 0) return false;
-    if (kernels_.matmul_f32[format]) return true;
+    if (kernels::is_floating(format)) return kernels_.matmul_f32[format];
     return kernels_.matmul_q8[format] && weights.cols % 32 == 0;
   }
 
-  // MXFP4 has both products. It takes F32 activations: models are released in it, and their reference outputs do not round
-  // activations to 8 bits. For the other block-quantised formats that rounding is small beside the weights' own.
   ActivationForm reads(StorageFormat format) const noexcept override {
     return reads_quantised(format) ? ActivationForm::quantised : ActivationForm::f32;
   }
@@ -71,7 +69,7 @@ class NativeBackend final : public GemmBackend {
  private:
   bool reads_quantised(StorageFormat format) const noexcept {
     const int index = kernel_index(format);
-    return index < kernels::kFormats && !kernels_.matmul_f32[index] && kernels_.matmul_q8[index];
+    return index < kernels::kFormats && !kernels::is_floating(index) && kernels_.matmul_q8[index];
   }
 
   // Calls product(first_column, last_column, first_row, rows) over blocks of columns, and within one over panels of about

@@ -147,10 +147,10 @@ class OnednnBackend final : public GemmBackend {
 
   const char* name() const noexcept override { return "onednn"; }
 
-  // Formats with a product in F32; the others keep more of their size, and their accuracy, in integer kernels.
+  // Floating formats; the others keep more of their size, and their accuracy, in integer kernels.
   bool accepts(const WeightView& weights) const noexcept override {
     const int format = int(weights.format);
-    return cache_.usable() && format < kernels::kFormats && kernels_.matmul_f32[format] && kernels_.decode_row[format] &&
+    return cache_.usable() && format < kernels::kFormats && kernels::is_floating(format) && kernels_.decode_row[format] &&
            weights.rows >= 1 && weights.cols >= 1 && weights.cols % storage_layout(weights.format).block_values == 0;
   }
 

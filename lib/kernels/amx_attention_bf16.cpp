@@ -23,12 +23,12 @@ int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 // The first `count` of 16 lanes.
 FATHOM_INLINE __mmask16 first_lanes(int64_t count) { return count >= kTile ? 0xffff : count <= 0 ? 0 : __mmask16((1u << count) - 1); }
 
-// ---- Formats: columns [k, k + 32) of a row as BF16, zeros from column `end` on.
+// ---- Formats: columns [k, k + 32) of a row, kLineBytes, as BF16, zeros from column `end` on.
 
 FATHOM_INLINE __m512i to_bf16(__m512 low, __m512 high) { return reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high, low)); }
 
 struct F32 {
-  static constexpr int64_t kBytes = 4;
+  static constexpr int64_t kLineBytes = 128;
   static FATHOM_INLINE __m512i load(const uint8_t* row, int64_t k, int64_t end) {
     const float* at = reinterpret_cast<const float*>(row) + k;
     return to_bf16(_mm512_maskz_loadu_ps(first_lanes(end - k), at), _mm512_maskz_loadu_ps(first_lanes(end - k - kTile), at + kTile));
@@ -36,7 +36,7 @@ struct F32 {
 };
 
 struct F16 {
-  static constexpr int64_t kBytes = 2;
+  static constexpr int64_t kLineBytes = 64;
   static FATHOM_INLINE __m512i load(const uint8_t* row, int64_t k, int64_t end) {
     const uint8_t* at = row + 2 * k;
     return to_bf16(_mm512_cvtph_ps(_mm256_maskz_loadu_epi16(first_lanes(end - k), at)),
@@ -45,10 +45,26 @@ struct F16 {
 };
 
 struct BF16 {
-  static constexpr int64_t kBytes = 2;
+  static constexpr int64_t kLineBytes = 64;
   static FATHOM_INLINE __m512i load(const uint8_t* row, int64_t k, int64_t end) {
     const int64_t count = end - k;
     return _mm512_maskz_loadu_epi16(count >= kLine ? ~__mmask32(0) : (__mmask32(1) << count) - 1, row + 2 * k);
+  }
+};
+
+// Of 32 values the scale in F16, then the integers.
+struct Q8_0 {
+  static constexpr int64_t kLineBytes = 34;
+  static FATHOM_INLINE __m512i load(const uint8_t* row, int64_t k, int64_t) {
+    const uint8_t* const block = row + k / kLine * kLineBytes;
+    uint16_t bits;
+    __builtin_memcpy(&bits, block, sizeof bits);
+    const __m512 scale = _mm512_set1_ps(_cvtsh_ss(bits));
+    const auto values = [&](const uint8_t* codes) __attribute__((always_inline)) {
+      const __m512i wide = _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(codes)));
+      return _mm512_mul_ps(scale, _mm512_cvtepi32_ps(wide));
+    };
+    return to_bf16(values(block + 2), values(block + 2 + kTile));
   }
 };
 
@@ -60,7 +76,7 @@ void round_rows(const WeightRows& w, int64_t rows, uint16_t* page) {
     const uint8_t* ahead = w.data + smaller(r + kAheadRows, rows - 1) * w.row_bytes;
     uint16_t* const out = page + r * stride;
     for (int64_t k = 0; k < whole; k += kLine) {
-      for (int64_t line = 0; line < F::kBytes / 2; ++line) _mm_prefetch(ahead + k * F::kBytes + 64 * line, _MM_HINT_T1);
+      for (int64_t at = 0; at < F::kLineBytes; at += 64) _mm_prefetch(ahead + k / kLine * F::kLineBytes + at, _MM_HINT_T1);
       _mm512_store_si512(out + k, F::load(row, k, k + kLine));
     }
     if (whole < w.cols) _mm512_store_si512(out + whole, F::load(row, whole, w.cols));
@@ -224,6 +240,7 @@ void attention_sums(const uint16_t* page, int64_t page_cols, int64_t cols, const
 FATHOM_DEFINE(f32, F32)
 FATHOM_DEFINE(f16, F16)
 FATHOM_DEFINE(bf16, BF16)
+FATHOM_DEFINE(q8_0, Q8_0)
 #undef FATHOM_DEFINE
 
 }  // namespace fathom::kernels::amx_int8

@@ -18,6 +18,7 @@ Pointee<decltype(KernelTable::split_bf16)>::type split_bf16;
 FATHOM_DECLARE(f32, F32)
 FATHOM_DECLARE(f16, F16)
 FATHOM_DECLARE(bf16, BF16)
+FATHOM_DECLARE(q8_0, Q8_0)
 #undef FATHOM_DECLARE
 Pointee<decltype(Bf16Attention::arrange_queries)>::type arrange_queries;
 Pointee<decltype(Bf16Attention::products)>::type attention_products;
@@ -42,6 +43,7 @@ KernelTable make_table() {
   table.attention_bf16.round_rows[kF32] = amx_int8::round_rows_f32;
   table.attention_bf16.round_rows[kF16] = amx_int8::round_rows_f16;
   table.attention_bf16.round_rows[kBF16] = amx_int8::round_rows_bf16;
+  table.attention_bf16.round_rows[kQ8_0] = amx_int8::round_rows_q8_0;
   table.attention_bf16.arrange_queries = amx_int8::arrange_queries;
   table.attention_bf16.products = amx_int8::attention_products;
   table.attention_bf16.sums = amx_int8::attention_sums;

@@ -17,11 +17,11 @@ FATHOM_INTERLEAVED_FORMATS(FATHOM_DECLARE)
 namespace avx2 {
 
 Pointee<MatmulF32>::type matmul_f32_f32, matmul_f32_f16, matmul_f32_bf16, matmul_f32_f8_e4m3, matmul_f32_f4_e2m1,
-    matmul_f32_mxfp4;
+    matmul_f32_mxfp4, matmul_f32_q8_0;
 #define FATHOM_DECLARE(format, Name) Pointee<MatmulQ8>::type matmul_q8_##format;
 FATHOM_BLOCK_FORMATS(FATHOM_DECLARE)
 #undef FATHOM_DECLARE
-Pointee<AccumulateRows>::type accumulate_f32, accumulate_f16, accumulate_bf16;
+Pointee<AccumulateRows>::type accumulate_f32, accumulate_f16, accumulate_bf16, accumulate_q8_0;
 Pointee<DecodeRow>::type decode_f32, decode_f16, decode_bf16, decode_f8_e4m3, decode_f4_e2m1, decode_q4_0, decode_q4_1,
     decode_q5_0, decode_q5_1, decode_q8_0, decode_q2_k, decode_q3_k, decode_q4_k, decode_q5_k, decode_q6_k, decode_iq4_nl,
     decode_iq4_xs, decode_mxfp4;
@@ -58,6 +58,7 @@ constexpr KernelTable make_table() {
   table.matmul_f32[kF8E4M3] = avx2::matmul_f32_f8_e4m3;
   table.matmul_f32[kF4E2M1] = avx2::matmul_f32_f4_e2m1;
   table.matmul_f32[kMXFP4] = avx2::matmul_f32_mxfp4;
+  table.matmul_f32[kQ8_0] = avx2::matmul_f32_q8_0;
 #define FATHOM_ENTER(format, Name) table.matmul_q8[k##Name] = avx2::matmul_q8_##format;
   FATHOM_BLOCK_FORMATS(FATHOM_ENTER)
 #undef FATHOM_ENTER
@@ -67,6 +68,7 @@ constexpr KernelTable make_table() {
   table.accumulate_rows[kF32] = avx2::accumulate_f32;
   table.accumulate_rows[kF16] = avx2::accumulate_f16;
   table.accumulate_rows[kBF16] = avx2::accumulate_bf16;
+  table.accumulate_rows[kQ8_0] = avx2::accumulate_q8_0;
   table.decode_row[kF32] = avx2::decode_f32;
   table.decode_row[kF16] = avx2::decode_f16;
   table.decode_row[kBF16] = avx2::decode_bf16;

@@ -1,4 +1,5 @@
-// AVX2: products of floating weights with F32 activations, sums of weight rows, and the decoding of those weights.
+// AVX2: products of floating weights, and of Q8_0 as caches have it, with F32 activations, sums of their rows, and the decoding of the
+// floating ones.
 // A little above 400 lines, because these share how a format is read and instruction-set files share no headers.
 // Weights are brought to F32 sixteen at a time; each element of a product has one accumulator of eight lanes, whatever the
 // tile.
@@ -232,8 +233,9 @@ FATHOM_INLINE void multiply_three_by_four(const WeightRows& w, int64_t n, const 
   store_sums(sums, n, y, y_stride);
 }
 
-// FP4 with one power of two for 32 values, which are 16 bytes: in a block with it (MXFP4, values j and j + 16 in one byte), or
-// beside it (two neighbours in one byte).
+// ---- Formats with a factor for 32 values: FP4, in a block with it (MXFP4, values j and j + 16 in one byte) or beside it (two neighbours
+// in one byte), and Q8_0.
+
 struct ThirtyTwo {
   Sixteen first, second;
 };
@@ -269,13 +271,37 @@ class SplitFP4 {
   const uint8_t* powers_ = nullptr;
 };
 
+class Q8_0 {
+ public:
+  FATHOM_INLINE Q8_0() = default;
+  FATHOM_INLINE Q8_0(const WeightRows& w, int64_t row) : at_(w.data + row * w.row_bytes) {}
+  FATHOM_INLINE ThirtyTwo block(int64_t b) const {
+    const uint8_t* at = at_ + 34 * b;
+    uint16_t bits;
+    __builtin_memcpy(&bits, at, sizeof bits);
+    const __m256 scale = _mm256_set1_ps(_cvtsh_ss(bits));
+    return {scaled(at + 2, scale), scaled(at + 18, scale)};
+  }
+
+ private:
+  static FATHOM_INLINE __m256 scaled_eight(const uint8_t* codes, __m256 scale) {
+    const __m256i wide = _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(codes)));
+    return _mm256_mul_ps(_mm256_cvtepi32_ps(wide), scale);
+  }
+  static FATHOM_INLINE Sixteen scaled(const uint8_t* codes, __m256 scale) {
+    return {scaled_eight(codes, scale), scaled_eight(codes + 8, scale)};
+  }
+
+  const uint8_t* at_ = nullptr;
+};
+
 // Can SplitFP4 read it? Otherwise F4E2M1 does, whatever its factors are.
 FATHOM_INLINE bool is_split_fp4(const WeightRows& w) {
   return w.scales && w.scale_is_e8m0 && w.scale_cols == 32 && w.cols % 32 == 0;
 }
 
 template <typename F, int N, int R>
-FATHOM_INLINE void multiply_fp4(const WeightRows& w, int64_t n, const float* x, int64_t x_stride, float* y, int64_t y_stride) {
+FATHOM_INLINE void multiply_blocks(const WeightRows& w, int64_t n, const float* x, int64_t x_stride, float* y, int64_t y_stride) {
   __m256 sums[N][R] = {};
   F rows[N];
   for (int j = 0; j < N; ++j) rows[j] = F(w, n + j);
@@ -303,14 +329,21 @@ template <int N, int R>
 struct Tile<MXFP4, N, R> {
   static FATHOM_INLINE void multiply(const WeightRows& w, int64_t n, const float* x, int64_t x_stride, float* y,
                                      int64_t y_stride) {
-    multiply_fp4<MXFP4, N, R>(w, n, x, x_stride, y, y_stride);
+    multiply_blocks<MXFP4, N, R>(w, n, x, x_stride, y, y_stride);
+  }
+};
+template <int N, int R>
+struct Tile<Q8_0, N, R> {
+  static FATHOM_INLINE void multiply(const WeightRows& w, int64_t n, const float* x, int64_t x_stride, float* y,
+                                     int64_t y_stride) {
+    multiply_blocks<Q8_0, N, R>(w, n, x, x_stride, y, y_stride);
   }
 };
 template <int N, int R>
 struct Tile<SplitFP4, N, R> {
   static FATHOM_INLINE void multiply(const WeightRows& w, int64_t n, const float* x, int64_t x_stride, float* y,
                                      int64_t y_stride) {
-    multiply_fp4<SplitFP4, N, R>(w, n, x, x_stride, y, y_stride);
+    multiply_blocks<SplitFP4, N, R>(w, n, x, x_stride, y, y_stride);
   }
 };
 
@@ -402,21 +435,33 @@ FATHOM_INLINE void accumulate_some(const float* weights, int64_t rows, const flo
   store_some(y, sum, count);
 }
 
+FATHOM_INLINE void keep(float* weights, Sixteen values) {
+  _mm256_store_ps(weights, values.low);
+  _mm256_store_ps(weights + 8, values.high);
+}
+
+// weights = columns [k, k + count) of row `row`, at most kSumColumns, and what else sixteen at a time bring.
+template <typename F>
+FATHOM_INLINE void decode_columns(const WeightRows& w, int64_t row, int64_t k, int64_t count, float* weights) {
+  const uint8_t* at = w.data + row * w.row_bytes + k * F::kBytes / 16;
+  for (int64_t c = 0; c < count; c += 16, at += F::kBytes) {
+    keep(weights + c, count - c >= 16 ? F::load(at, _mm256_setzero_ps()) : load_some<F>(at, count - c, _mm256_setzero_ps()));
+  }
+}
+template <>
+FATHOM_INLINE void decode_columns<Q8_0>(const WeightRows& w, int64_t row, int64_t k, int64_t, float* weights) {
+  static_assert(kSumColumns == 32);
+  const ThirtyTwo block = Q8_0(w, row).block(k / kSumColumns);
+  keep(weights, block.first);
+  keep(weights + 16, block.second);
+}
+
 // `count` columns from k on, at most kSumColumns, of `rows` rows from n on.
 template <typename F>
 FATHOM_INLINE void accumulate_block(const WeightRows& w, int64_t n, int64_t rows, int64_t k, int64_t count, const float* x,
                                     int64_t x_stride, int64_t m, float* y, int64_t y_stride) {
   alignas(32) float weights[kSumRows * kSumColumns];
-  for (int64_t j = 0; j < rows; ++j) {
-    const uint8_t* row = w.data + (n + j) * w.row_bytes;
-    for (int64_t c = 0; c < count; c += 16) {
-      const uint8_t* at = row + (k + c) * F::kBytes / 16;
-      const Sixteen values =
-          count - c >= 16 ? F::load(at, _mm256_setzero_ps()) : load_some<F>(at, count - c, _mm256_setzero_ps());
-      _mm256_store_ps(weights + j * kSumColumns + c, values.low);
-      _mm256_store_ps(weights + j * kSumColumns + c + 8, values.high);
-    }
-  }
+  for (int64_t j = 0; j < rows; ++j) decode_columns<F>(w, n + j, k, count, weights + j * kSumColumns);
   for (int64_t c = 0; c < count; c += 16) {
     float* out = y + k + c;
     int64_t i = 0;
@@ -484,6 +529,7 @@ FATHOM_MATMUL(f16, F16)
 FATHOM_MATMUL(bf16, BF16)
 FATHOM_MATMUL(f8_e4m3, F8E4M3)
 FATHOM_MATMUL(mxfp4, MXFP4)
+FATHOM_MATMUL(q8_0, Q8_0)
 void matmul_f32_f4_e2m1(const WeightRows& w, int64_t first_row, int64_t last_row, const float* x, int64_t x_stride, int64_t m,
                         float* y, int64_t y_stride) {
   if (is_split_fp4(w)) {
@@ -500,5 +546,6 @@ FATHOM_DECODE(f4_e2m1, F4E2M1)
 FATHOM_ACCUMULATE(f32, F32)
 FATHOM_ACCUMULATE(f16, F16)
 FATHOM_ACCUMULATE(bf16, BF16)
+FATHOM_ACCUMULATE(q8_0, Q8_0)
 
 }  // namespace fathom::kernels::avx2

@@ -1,4 +1,4 @@
-// AVX-512: products of floating weights with F32 activations, and sums of weight rows. Weights are brought to F32 sixteen at a
+// AVX-512: products of floating weights, and of Q8_0 as caches have it, with F32 activations, and sums of their rows. Weights are brought to F32 sixteen at a
 // time; each element of a product has one accumulator of sixteen lanes, whatever the tile.
 #include <immintrin.h>
 #include <stdint.h>
@@ -145,6 +145,25 @@ struct MXFP4 {
   }
 };
 
+// Keeps a block's factor in front of it, in F16.
+FATHOM_INLINE float q8_0_factor(const uint8_t* block) { return _cvtsh_ss(load_as<uint16_t>(block)); }
+
+struct Q8_0 {
+  static constexpr bool kScaled = true;
+  static constexpr int kWide = 32;
+  static FATHOM_INLINE const uint8_t* block(const uint8_t* row, int64_t k) { return row + (k >> 5) * 34; }
+  static FATHOM_INLINE __m512 begin(float factor) { return _mm512_set1_ps(factor); }
+  static FATHOM_INLINE __m512 load(const uint8_t* row, int64_t k, __mmask16, __m512 factor) {
+    const auto* codes = reinterpret_cast<const __m128i*>(block(row, k) + 2 + (k & 16));
+    return _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(codes))), factor);
+  }
+  static FATHOM_INLINE void load_wide(const uint8_t* row, int64_t k, __m512 factor, __m512 (&out)[2]) {
+    prefetch_behind(block(row, k));
+    out[0] = load(row, k, 0xffff, factor);
+    out[1] = load(row, k + kLanes, 0xffff, factor);
+  }
+};
+
 // ---- The factors of a row, one segment after the other.
 
 template <typename F>
@@ -167,19 +186,31 @@ struct Factors {
   int64_t bytes = 0;
 };
 
-template <>
-struct Factors<MXFP4> {
-  FATHOM_INLINE Factors(const WeightRows& w, int64_t row) : at(w.data + row * w.row_bytes) {}
-  Factors() = default;
+// In front of every block of 32 columns.
+struct BlockFactors {
+  FATHOM_INLINE BlockFactors(const WeightRows& w, int64_t row) : at(w.data + row * w.row_bytes) {}
+  BlockFactors() = default;
 
   static FATHOM_INLINE int64_t segment_cols(const WeightRows&) { return 32; }
-  FATHOM_INLINE __m512 next() {
-    const float factor = from_e8m0(*at);
-    at += 17;
-    return MXFP4::begin(factor);
+  FATHOM_INLINE const uint8_t* next_block(int64_t bytes) {
+    const uint8_t* const block = at;
+    at += bytes;
+    return block;
   }
 
   const uint8_t* at = nullptr;
+};
+
+template <>
+struct Factors<MXFP4> : BlockFactors {
+  using BlockFactors::BlockFactors;
+  FATHOM_INLINE __m512 next() { return MXFP4::begin(from_e8m0(*next_block(17))); }
+};
+
+template <>
+struct Factors<Q8_0> : BlockFactors {
+  using BlockFactors::BlockFactors;
+  FATHOM_INLINE __m512 next() { return Q8_0::begin(q8_0_factor(next_block(34))); }
 };
 
 // ---- Products.
@@ -308,6 +339,17 @@ FATHOM_INLINE void matmul(const WeightRows& w, int64_t first_row, int64_t last_r
 
 // ---- Sums of weight rows.
 
+// Columns [k + 16 c, k + 16 c + 16) of a row, for c in [0, C): the last of them `lanes` only.
+template <typename F, int C>
+FATHOM_INLINE void load_columns(const uint8_t* row, int64_t k, __mmask16 lanes, __m512 (&out)[C]) {
+#pragma GCC unroll 8
+  for (int c = 0; c < C; ++c) {
+    __m512 context = _mm512_setzero_ps();
+    if constexpr (F::kScaled) context = F::begin(q8_0_factor(F::block(row, k + kLanes * c)));
+    out[c] = F::load(row, k + kLanes * c, c == C - 1 ? lanes : __mmask16(0xffff), context);
+  }
+}
+
 // `count` rows in ascending order onto C times sixteen columns (the last sixteen masked) of R rows of y, held in registers.
 template <typename F, int C, int R>
 void accumulate_tile(const WeightRows& w, int64_t n, int64_t count, int64_t k, __mmask16 lanes, const float* x,
@@ -322,8 +364,7 @@ void accumulate_tile(const WeightRows& w, int64_t n, int64_t count, int64_t k, _
   const uint8_t* row = w.data + n * w.row_bytes;
   for (int64_t j = 0; j < count; ++j, row += w.row_bytes) {
     __m512 weights[C];
-#pragma GCC unroll 8
-    for (int c = 0; c < C; ++c) weights[c] = F::load(row, k + kLanes * c, lanes_of(c), _mm512_setzero_ps());
+    load_columns<F, C>(row, k, lanes, weights);
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
       const __m512 factor = _mm512_set1_ps(x[r * x_stride + j]);
@@ -388,9 +429,11 @@ FATHOM_MATMUL(bf16, BF16)
 FATHOM_MATMUL(f8_e4m3, F8E4M3)
 FATHOM_MATMUL(f4_e2m1, F4E2M1)
 FATHOM_MATMUL(mxfp4, MXFP4)
+FATHOM_MATMUL(q8_0, Q8_0)
 
 FATHOM_ACCUMULATE(f32, F32)
 FATHOM_ACCUMULATE(f16, F16)
 FATHOM_ACCUMULATE(bf16, BF16)
+FATHOM_ACCUMULATE(q8_0, Q8_0)
 
 }  // namespace fathom::kernels::avx512

@@ -116,6 +116,12 @@ enum Format : int {
   kFormats = 21,
 };
 
+// Weights of these take activations in F32. MXFP4 has both products; models are released in it, and their reference outputs do not round
+// activations to 8 bits. For the block-quantised formats that rounding is small beside the weights' own.
+constexpr bool is_floating(int format) {
+  return format == kF32 || format == kF16 || format == kBF16 || format == kF8E4M3 || format == kF4E2M1 || format == kMXFP4;
+}
+
 // Attention with everything rounded to BF16 and sums in F32. What is read several times is put in order first, in memory of the caller's
 // that begins at a multiple of 64 bytes: queries for all pages, and up to 64 rows of keys or values, a page, for all queries.
 constexpr int64_t kBf16PageRows = 64, kBf16LineValues = 32;
@@ -126,7 +132,7 @@ constexpr int64_t bf16_page_values(int64_t cols) { return kBf16PageRows * bf16_p
 constexpr int64_t bf16_query_values(int64_t m, int64_t cols) { return (m + 15) / 16 * 16 * bf16_lines(cols) * kBf16LineValues; }
 
 struct Bf16Attention {
-  // Rows [0, rows) of w, and zeros for all others and up to whole lines; bf16_page_values(w.cols). For F32, F16 and BF16.
+  // Rows [0, rows) of w, and zeros for all others and up to whole lines; bf16_page_values(w.cols). For F32, F16, BF16 and Q8_0.
   void (*round_rows[kFormats])(const WeightRows& w, int64_t rows, uint16_t* page);
   // bf16_query_values(m, cols)
   void (*arrange_queries)(const float* x, int64_t x_stride, int64_t m, int64_t cols, uint16_t* queries);
@@ -139,12 +145,12 @@ struct Bf16Attention {
 struct KernelTable {
   const char* name;  // "scalar", "avx2", "avx512", ...
 
-  // Null where a format has no such product. Floating formats (F32, F16, BF16, F8_E4M3, F4_E2M1, MXFP4) have matmul_f32;
-  // the block-quantised formats (Q*, IQ4_*, MXFP4) have matmul_q8. Every format of `Format` has decode_row.
+  // Null where a format has no such product. Floating formats have matmul_f32, and Q8_0 has, for caches; the block-quantised formats
+  // (Q*, IQ4_*, MXFP4) have matmul_q8. Every format of `Format` has decode_row.
   MatmulF32 matmul_f32[kFormats];
   MatmulQ8 matmul_q8[kFormats];
   MatmulBf16 matmul_bf16[kFormats];  // where many rows gain by it; null in most tables
-  AccumulateRows accumulate_rows[kFormats];  // F32, F16, BF16 only
+  AccumulateRows accumulate_rows[kFormats];  // F32, F16, BF16, Q8_0 only: what caches have
   DecodeRow decode_row[kFormats];  // of rows as stored
   // Null where rows as stored serve best. Where it is there, matmul_q8 takes both, with the same bits.
   InterleaveRows interleave_rows[kFormats];

@@ -148,6 +148,8 @@ constexpr KernelTable make_table() {
   table.accumulate_rows[kF32] = accumulate_rows<decode_f32>;
   table.accumulate_rows[kF16] = accumulate_rows<decode_f16>;
   table.accumulate_rows[kBF16] = accumulate_rows<decode_bf16>;
+  table.matmul_f32[kQ8_0] = matmul_f32<decode_blocks<Q8_0>>;
+  table.accumulate_rows[kQ8_0] = accumulate_rows<decode_blocks<Q8_0>>;
   add_quantised<Q4_0>(table, kQ4_0);
   add_quantised<Q4_1>(table, kQ4_1);
   add_quantised<Q5_0>(table, kQ5_0);

@@ -63,6 +63,11 @@ struct Config {
   std::int64_t cache_width() const {
     return attention == Attention::latent ? kv_lora_rank + qk_rope_head_dim : num_key_value_heads * (head_dim + v_head_dim);
   }
+  // Can each of its parts be stored in blocks of so many?
+  bool caches_in_blocks(std::int64_t values) const {
+    const auto fits = [&](std::int64_t first, std::int64_t second) { return first % values == 0 && second % values == 0; };
+    return attention == Attention::latent ? fits(kv_lora_rank, qk_rope_head_dim) : fits(head_dim, v_head_dim);
+  }
 };
 
 // Sizes positive and sane, divisions without remainder, choices possible. Throws Error{corrupt_file} naming `origin` and the

@@ -69,7 +69,7 @@ void attend_block(const Pass& pass, int layer, const nn::KvCache& cache, const n
                                  local.floats(nn::FixedAttention::floats(queries.rows, width)));
     for_block_pages([&](std::int64_t page, std::int64_t first, std::int64_t count) {
       const bool another = page + 1 < (block + 1) * kBlockPages && first + count <= last;
-      attention.add({cache.page(layer, page, 0, width), first, count}, another ? cache.page(layer, page + 1, 0, width).data : nullptr);
+      attention.add({cache.page(layer, page, 0, width), cache.format(), first, count}, another ? cache.page(layer, page + 1, 0, width).data : nullptr);
     });
   } else {
     for_block_pages([&](std::int64_t page, std::int64_t first, std::int64_t count) {

@@ -1,18 +1,45 @@
 #include "nn/kv_cache.hpp"
 
+#include <algorithm>
 #include <cstring>
-#include <numeric>
+
+#include "base/float_types.hpp"
 
 namespace fathom::nn {
 namespace {
 
 std::int64_t page_count(std::int64_t context_length) { return (context_length + KvCache::kPageRows - 1) / KvCache::kPageRows; }
 
+std::int64_t bytes_of(StorageFormat format, std::int64_t values) {
+  const StorageLayout& layout = storage_layout(format);
+  return values / layout.block_values * layout.block_bytes;
+}
+
+// Q8_0 as GGUF has it: of 32 values the scale in F16, then the integers.
+void store_q8_0(const kernels::KernelTable& kernels, const float* values, std::int64_t n, std::byte* out) {
+  constexpr std::int64_t kBlock = 32, kBlocks = 8;  // at once
+  std::int8_t codes[kBlocks * kBlock];
+  float scales[kBlocks];
+  std::int16_t sums[2 * kBlocks];
+  for (std::int64_t first = 0; first < n; first += kBlocks * kBlock) {
+    const std::int64_t blocks = std::min(kBlocks, (n - first) / kBlock);
+    kernels.quantise_row(values + first, blocks * kBlock, codes, scales, sums);
+    for (std::int64_t b = 0; b < blocks; ++b, out += sizeof(std::uint16_t) + kBlock) {
+      const std::uint16_t scale = f32_to_f16(scales[b]);
+      std::memcpy(out, &scale, sizeof scale);
+      std::memcpy(out + sizeof scale, codes + b * kBlock, kBlock);
+    }
+  }
+}
+
 }  // namespace
 
+std::int64_t KvCacheShape::row_bytes(int layer) const noexcept { return bytes_of(format, widths[std::size_t(layer)]); }
+
 std::int64_t KvCacheShape::page_bytes() const noexcept {
-  const std::int64_t values = std::accumulate(widths.begin(), widths.end(), std::int64_t{0});
-  return values * KvCache::kPageRows * std::int64_t(storage_layout(format).block_bytes);
+  std::int64_t bytes = 0;
+  for (int layer = 0; layer < int(widths.size()); ++layer) bytes += KvCache::kPageRows * row_bytes(layer);
+  return bytes;
 }
 
 std::int64_t KvCache::bytes_for(const KvCacheShape& shape, std::int64_t context_length) noexcept {
@@ -20,11 +47,11 @@ std::int64_t KvCache::bytes_for(const KvCacheShape& shape, std::int64_t context_
 }
 
 KvCache::KvCache(const KvCacheShape& shape, std::int64_t context_length, Allocator& allocator)
-    : allocator_(&allocator), shape_(shape), context_length_(context_length), value_bytes_(storage_layout(shape.format).block_bytes) {
+    : allocator_(&allocator), shape_(shape), context_length_(context_length) {
   std::int64_t offset = 0;
-  for (std::int64_t width : shape_.widths) {
+  for (int layer = 0; layer < layers(); ++layer) {
     layer_offset_.push_back(offset);
-    offset += width * value_bytes_ * kPageRows;
+    offset += kPageRows * shape_.row_bytes(layer);
   }
   const std::int64_t pages = page_count(context_length);
   pages_.reserve(std::size_t(pages));
@@ -33,9 +60,9 @@ KvCache::KvCache(const KvCacheShape& shape, std::int64_t context_length, Allocat
 
 std::shared_ptr<Buffer> KvCache::new_page(std::int64_t index, std::int64_t rows) const {
   auto page = std::make_shared<Buffer>(*allocator_, std::size_t(shape_.page_bytes()), MemoryPurpose::cache);
-  for (std::size_t layer = 0; rows > 0 && layer < layer_offset_.size(); ++layer) {
-    std::memcpy(page->data() + layer_offset_[layer], pages_[std::size_t(index)]->data() + layer_offset_[layer],
-                std::size_t(rows * shape_.widths[layer] * value_bytes_));
+  for (int layer = 0; rows > 0 && layer < layers(); ++layer) {
+    const std::int64_t offset = layer_offset_[std::size_t(layer)];
+    std::memcpy(page->data() + offset, pages_[std::size_t(index)]->data() + offset, std::size_t(rows * shape_.row_bytes(layer)));
   }
   return page;
 }
@@ -45,7 +72,6 @@ KvCache KvCache::fork(std::int64_t length) const {
   copy.allocator_ = allocator_;
   copy.shape_ = shape_;
   copy.context_length_ = context_length_;
-  copy.value_bytes_ = value_bytes_;
   copy.layer_offset_ = layer_offset_;
   const std::int64_t whole = length / kPageRows;
   copy.pages_.assign(pages_.begin(), pages_.begin() + whole);
@@ -68,7 +94,7 @@ void KvCache::rewind(std::int64_t length) {
 
 std::byte* KvCache::row(int layer, std::int64_t position) const noexcept {
   const Buffer& page = *pages_[std::size_t(position / kPageRows)];
-  return page.data() + layer_offset_[std::size_t(layer)] + position % kPageRows * width(layer) * value_bytes_;
+  return page.data() + layer_offset_[std::size_t(layer)] + position % kPageRows * shape_.row_bytes(layer);
 }
 
 void KvCache::store(const kernels::KernelTable& kernels, int layer, std::int64_t position, const float* values) noexcept {
@@ -77,14 +103,15 @@ void KvCache::store(const kernels::KernelTable& kernels, int layer, std::int64_t
   switch (shape_.format) {
     case StorageFormat::f16: kernels.f32_to_f16(values, n, reinterpret_cast<std::uint16_t*>(out)); break;
     case StorageFormat::bf16: kernels.f32_to_bf16(values, n, reinterpret_cast<std::uint16_t*>(out)); break;
+    case StorageFormat::q8_0: store_q8_0(kernels, values, n, out); break;
     default: std::memcpy(out, values, std::size_t(n) * sizeof(float)); break;
   }
 }
 
 kernels::WeightRows KvCache::page(int layer, std::int64_t page, std::int64_t first_column, std::int64_t columns) const noexcept {
   kernels::WeightRows rows;
-  rows.data = reinterpret_cast<const std::uint8_t*>(row(layer, page * kPageRows) + first_column * value_bytes_);
-  rows.row_bytes = width(layer) * value_bytes_;
+  rows.data = reinterpret_cast<const std::uint8_t*>(row(layer, page * kPageRows) + bytes_of(shape_.format, first_column));
+  rows.row_bytes = shape_.row_bytes(layer);
   rows.cols = columns;
   return rows;
 }

@@ -15,9 +15,10 @@ namespace fathom::nn {
 // Row widths in values. Grouped-query attention stores [keys of all kv heads | values of all kv heads], latent attention
 // [normed latent | rotated key], as DeepSeek-V2 section 2.1 has it.
 struct KvCacheShape {
-  StorageFormat format = StorageFormat::f16;  // f32, f16 or bf16
-  std::vector<std::int64_t> widths;           // one a layer
+  StorageFormat format = StorageFormat::f16;  // f32, f16, bf16 or q8_0
+  std::vector<std::int64_t> widths;           // one a layer; multiples of the format's block
 
+  std::int64_t row_bytes(int layer) const noexcept;
   std::int64_t page_bytes() const noexcept;
 };
 
@@ -42,13 +43,13 @@ class KvCache {
 
   // Stores one row, narrowed to the cache's format.
   void store(const kernels::KernelTable& kernels, int layer, std::int64_t position, const float* row) noexcept;
-  // Rows [page * 64, page * 64 + 64) of a layer, columns [first_column, first_column + columns).
+  // Rows [page * 64, page * 64 + 64) of a layer, columns [first_column, first_column + columns), multiples of the format's block.
   kernels::WeightRows page(int layer, std::int64_t page, std::int64_t first_column, std::int64_t columns) const noexcept;
 
   // The first `rows` rows of a layer in a page, as they are stored, for saving and restoring. To write them the page must be
   // this cache's own.
   std::span<std::byte> stored_rows(int layer, std::int64_t page, std::int64_t rows) const noexcept {
-    return {row(layer, page * kPageRows), std::size_t(rows * width(layer) * value_bytes_)};
+    return {row(layer, page * kPageRows), std::size_t(rows * shape_.row_bytes(layer))};
   }
   int layers() const noexcept { return int(shape_.widths.size()); }
 
@@ -63,7 +64,6 @@ class KvCache {
   Allocator* allocator_ = nullptr;
   KvCacheShape shape_;
   std::int64_t context_length_ = 0;
-  std::int64_t value_bytes_ = 0;
   std::vector<std::int64_t> layer_offset_;  // of a layer's rows in a page, bytes
   std::vector<std::shared_ptr<Buffer>> pages_;
 };

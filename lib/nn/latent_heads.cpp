@@ -32,7 +32,7 @@ void stored_product(const kernels::KernelTable& kernels, const WeightView& w, st
                     const float* x, std::int64_t x_stride, std::int64_t rows, float* y, std::int64_t y_stride,
                     std::span<std::byte> scratch) noexcept {
   const int format = int(w.format);
-  if (kernels.matmul_f32[format]) {
+  if (kernels::is_floating(format)) {
     kernels.matmul_f32[format](w.stored, first, last, x, x_stride, rows, y - first, y_stride);
     return;
   }

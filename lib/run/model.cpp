@@ -51,8 +51,11 @@ StorageFormat cache_storage(CacheFormat format, const model::Network& network) {
     case CacheFormat::f32: return StorageFormat::f32;
     case CacheFormat::f16: return StorageFormat::f16;
     case CacheFormat::bf16: return StorageFormat::bf16;
+    case CacheFormat::q8_0:
+      if (network.config.caches_in_blocks(32)) return StorageFormat::q8_0;
+      fail(Status::unsupported, "a Q8_0 cache stores 32 values together, and this model's keys and values are not multiples of that");
   }
-  fail(Status::invalid_argument, "cache format {} is not one of automatic, f32, f16, bf16", int(format));
+  fail(Status::invalid_argument, "cache format {} is not one of automatic, f32, f16, bf16, q8_0", int(format));
 }
 
 namespace {

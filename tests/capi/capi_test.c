@@ -314,8 +314,10 @@ static void session_misuse(const fathom_model* model) {
   session = NULL;
   CHECK_FAILS(FATHOM_INVALID_ARGUMENT, fathom_session_create(model, &options, &session));
   options.context_length = 16;
-  options.cache = 4;
+  options.cache = 5;
   CHECK_FAILS(FATHOM_INVALID_ARGUMENT, fathom_session_create(model, &options, &session));
+  options.cache = 4; /* FATHOM_CACHE_Q8_0, which the first header did not have; heads of 16 values */
+  CHECK_FAILS(FATHOM_UNSUPPORTED, fathom_session_create(model, &options, &session));
   options.cache = FATHOM_CACHE_F32;
   options.chunk_rows = -1;
   CHECK_FAILS(FATHOM_INVALID_ARGUMENT, fathom_session_create(model, &options, &session));

@@ -19,6 +19,7 @@ namespace {
 struct Subject {
   std::string name;
   std::string path;  // in `files`, or a folder
+  CacheFormat cache = CacheFormat::automatic;
 };
 
 // Opens subjects, whatever they are stored in.
@@ -42,6 +43,10 @@ class Stage {
     for (const auto& [shape, label] : {std::pair{WideShape::deepseek, "deepseek"}, std::pair{WideShape::llama, "llama"},
                                        std::pair{WideShape::mixtral, "mixtral"}}) {
       add(std::string(label) + "-shaped wide model Q4_K", wide_model(q4_k, false, shape).finish());
+      Subject again = subjects_.back();
+      again.name += " with a Q8_0 cache";
+      again.cache = CacheFormat::q8_0;
+      subjects_.push_back(again);
     }
   }
 
@@ -79,8 +84,9 @@ std::vector<TokenId> prompt_of(int length, int seed = 11) {
   return ids;
 }
 
-SessionOptions endless() {
+SessionOptions endless(CacheFormat cache) {
   SessionOptions options;
+  options.cache = cache;
   options.context_length = 200;
   options.stop.at_stop_tokens = false;
   return options;
@@ -104,8 +110,8 @@ Outcome finish(Session& session, std::size_t length, std::int64_t budget_us = 0)
 constexpr int kPrompt = 70;
 constexpr std::size_t kEnd = kPrompt + 10;
 
-Outcome alone(const Model& model, const std::vector<TokenId>& prompt) {
-  Session session(model, endless());
+Outcome alone(const Model& model, const std::vector<TokenId>& prompt, CacheFormat cache) {
+  Session session(model, endless(cache));
   session.append(prompt);
   return finish(session, kEnd);
 }
@@ -128,15 +134,15 @@ TEST_CASE("the wide models are what they stand for") {
 TEST_CASE("1, 2, 3 and 8 threads, and tasks in any order, give the same bits") {
   for (const Subject& subject : stage().subjects()) {
     INFO("subject ", subject.name);
-    const ModelRun reference = run_prompt(stage().open(subject, 1, false), prompt_of(kPrompt), 8, kWholePrompt);
+    const ModelRun reference = run_prompt(stage().open(subject, 1, false), prompt_of(kPrompt), 8, kWholePrompt, subject.cache);
     for (const int threads : {2, 3, 8}) {
       INFO("threads ", threads);
-      check_same_bits(reference, run_prompt(stage().open(subject, threads, false), prompt_of(kPrompt), 8, kWholePrompt));
+      check_same_bits(reference, run_prompt(stage().open(subject, threads, false), prompt_of(kPrompt), 8, kWholePrompt, subject.cache));
     }
     for (const int concurrency : {1, 3, 8}) {
       INFO("shuffled tasks, at once ", concurrency);
       ShuffledTasks tasks(concurrency, 7);
-      check_same_bits(reference, run_prompt(stage().open(subject, 0, false, &tasks), prompt_of(kPrompt), 8, kWholePrompt));
+      check_same_bits(reference, run_prompt(stage().open(subject, 0, false, &tasks), prompt_of(kPrompt), 8, kWholePrompt, subject.cache));
     }
   }
 }
@@ -144,8 +150,8 @@ TEST_CASE("1, 2, 3 and 8 threads, and tasks in any order, give the same bits") {
 TEST_CASE("weights as stored and weights rearranged while loading give the same bits") {
   for (const Subject& subject : stage().subjects()) {
     INFO("subject ", subject.name);
-    const ModelRun rearranged = run_prompt(stage().open(subject, 2, false), prompt_of(kPrompt), 8, kWholePrompt);
-    check_same_bits(rearranged, run_prompt(stage().open(subject, 2, false, nullptr, true), prompt_of(kPrompt), 8, kWholePrompt));
+    const ModelRun rearranged = run_prompt(stage().open(subject, 2, false), prompt_of(kPrompt), 8, kWholePrompt, subject.cache);
+    check_same_bits(rearranged, run_prompt(stage().open(subject, 2, false, nullptr, true), prompt_of(kPrompt), 8, kWholePrompt, subject.cache));
   }
 }
 
@@ -156,9 +162,9 @@ TEST_CASE("budgets that cut anywhere give the same bits, invariant or not") {
       INFO("invariant ", invariant);
       const Model model = stage().open(subject, 2, invariant);
       for (const std::int64_t budget_us : {1, 40, 300}) {
-        Session session(model, endless());
+        Session session(model, endless(subject.cache));
         session.append(prompt_of(kPrompt));
-        CHECK(finish(session, kEnd, budget_us) == alone(model, prompt_of(kPrompt)));
+        CHECK(finish(session, kEnd, budget_us) == alone(model, prompt_of(kPrompt), subject.cache));
       }
     }
   }
@@ -168,10 +174,10 @@ TEST_CASE("invariant: prompts in pieces of 1, 7, 64 and all") {
   for (const Subject& subject : stage().subjects()) {
     INFO("subject ", subject.name);
     const Model model = stage().open(subject, 2, true);
-    const Outcome expected = alone(model, prompt_of(kPrompt));
+    const Outcome expected = alone(model, prompt_of(kPrompt), subject.cache);
     for (const int piece : {1, 7, 64}) {
       INFO("pieces of ", piece);
-      Session session(model, endless());
+      Session session(model, endless(subject.cache));
       const std::vector<TokenId> prompt = prompt_of(kPrompt);
       for (int at = 0; at < kPrompt; at += piece) {
         session.append(std::span(prompt).subspan(std::size_t(at), std::size_t(std::min(piece, kPrompt - at))));
@@ -186,16 +192,16 @@ TEST_CASE("invariant: with 1 to 7 batch mates") {
   for (const Subject& subject : stage().subjects()) {
     INFO("subject ", subject.name);
     const Model model = stage().open(subject, 2, true);
-    const Outcome expected = alone(model, prompt_of(kPrompt));
+    const Outcome expected = alone(model, prompt_of(kPrompt), subject.cache);
     for (const int mates : {1, 7}) {
       INFO("mates ", mates);
       Batch batch(model, {.rows = 48, .sessions = 8});
-      Session session(model, endless());
+      Session session(model, endless(subject.cache));
       session.append(prompt_of(kPrompt));
       std::vector<std::unique_ptr<Session>> others;
       batch.add(session);
       for (int i = 0; i < mates; ++i) {
-        others.push_back(std::make_unique<Session>(model, endless()));
+        others.push_back(std::make_unique<Session>(model, endless(subject.cache)));
         others.back()->append(prompt_of(3 + 17 * i, i));
         batch.add(*others.back());
       }
@@ -209,8 +215,8 @@ TEST_CASE("invariant: after fork, rewind, sync and restore") {
   for (const Subject& subject : stage().subjects()) {
     INFO("subject ", subject.name);
     const Model model = stage().open(subject, 2, true);
-    const Outcome expected = alone(model, prompt_of(kPrompt));
-    Session session(model, endless());
+    const Outcome expected = alone(model, prompt_of(kPrompt), subject.cache);
+    Session session(model, endless(subject.cache));
     session.append(prompt_of(kPrompt));
     session.step({.max_new_tokens = 4});
     Session fork = session.fork();
@@ -222,7 +228,7 @@ TEST_CASE("invariant: after fork, rewind, sync and restore") {
     session.step({.max_new_tokens = 2});
     CHECK(session.sync(prompt_of(kPrompt)) == 33);
     CHECK(finish(session, kEnd) == expected);
-    Session restored(model, endless());
+    Session restored(model, endless(subject.cache));
     std::size_t at = 0;
     restored.restore([&](std::span<std::byte> out) {
       std::copy_n(state.begin() + std::ptrdiff_t(at), out.size(), out.begin());

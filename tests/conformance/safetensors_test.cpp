@@ -64,6 +64,16 @@ TEST_CASE("a cache of half the bytes stays within its tolerance") {
   }
 }
 
+TEST_CASE("a cache of 8 bits stays within its tolerance, where heads are multiples of its blocks") {
+  const Runtime runtime = make_runtime();
+  for (const std::string& name : selected_models()) {
+    if (name != "deepseek-v3-fp8") continue;
+    const Model model = open_fixture(runtime, name);
+    const auto prompts = read_golden(conformance_folder(name));
+    for (const Feeding& feeding : {kWholePrompt, kTokenByToken}) check_model(model, prompts, feeding, CacheFormat::q8_0, kEightBit);
+  }
+}
+
 TEST_CASE("one thread and two give the same bits") {
   const Runtime one = make_runtime(1);
   const Runtime two = make_runtime(2);

@@ -356,7 +356,7 @@ void create_session(Bytes& in) {
   o.top_logprobs = in.number<std::int32_t>();
   o.trace_routes = in.flag();
   o.count_routes = in.flag();
-  const bool wrong = drawing.must_be_refused() || stops.options.must_be_refused() || o.cache < 0 || o.cache > FATHOM_CACHE_BF16 ||
+  const bool wrong = drawing.must_be_refused() || stops.options.must_be_refused() || o.cache < 0 || o.cache > FATHOM_CACHE_Q8_0 ||
                      o.context_length < 0 || o.chunk_rows < 0 || o.top_logprobs < 0 || o.top_logprobs > 20 || o.trace_routes > 1 ||
                      o.count_routes > 1;
   const Options<fathom_session_options> options(in, o, wrong);

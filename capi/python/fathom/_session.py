@@ -11,7 +11,7 @@ from ._library import Error, Handle, as_array, check, library, options, read_arr
 
 SLICE_US = 50_000  # how long a step may keep Ctrl-C waiting
 STOPS = {0: "", 1: "stop_token", 2: "stop_string", 3: "context_full", 4: "cancelled"}
-CACHES = {"automatic": 0, "f32": 1, "f16": 2, "bf16": 3}
+CACHES = {"automatic": 0, "f32": 1, "f16": 2, "bf16": 3, "q8_0": 4}
 
 
 class StepResult(NamedTuple):
@@ -74,7 +74,7 @@ def make_session(model: Any, **wanted: Any) -> "Session":
 
 
 class Session(Handle):
-    """One timeline of tokens; made by Model.session(). Options: context_length, cache ("automatic", "f32", "f16", "bf16"),
+    """One timeline of tokens; made by Model.session(). Options: context_length, cache ("automatic", "f32", "f16", "bf16", "q8_0"),
     chunk_rows, top_logprobs, trace_routes, count_routes; stop (texts), stop_tokens, ignore_stop_tokens; temperature, top_p,
     min_p, top_k, repetition_penalty, frequency_penalty, presence_penalty, penalty_window, seed. One thread at a time."""
 

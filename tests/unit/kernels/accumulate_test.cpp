@@ -44,9 +44,10 @@ bool same_bits(const Exact<float>& a, const Exact<float>& b) { return !std::memc
 TEST_CASE("weight rows are added with their weights, on top of what was there") {
   Rng rng(9);
   constexpr std::int64_t kM = 5;
-  for (const StorageFormat format : {f32, f16, bf16}) {
+  for (const StorageFormat format : {f32, f16, bf16, q8_0}) {
     for (const std::int64_t rows : {1, 3, 4, 5, 8, 21}) {
-      for (const std::int64_t cols : {1, 7, 8, 9, 31, 32, 33, 64, 100, 513}) {
+      for (const std::int64_t cols : {1, 7, 8, 9, 31, 32, 33, 64, 96, 100, 160, 513}) {
+        if (cols % storage_layout(format).block_values) continue;
         const Operands o = make_operands(format, rows, cols, kM, rng);
         for (const KernelTable* table : test::runnable_tables()) {
           CAPTURE(std::string(table->name));
@@ -72,9 +73,9 @@ TEST_CASE("weight rows are added with their weights, on top of what was there") 
 
 TEST_CASE("accumulation has the same bits however its rows are cut") {
   Rng rng(10);
-  constexpr std::int64_t kM = 9, kRows = 23, kCols = 77;
-  for (const StorageFormat format : {f32, f16, bf16}) {
-    const Operands o = make_operands(format, kRows, kCols, kM, rng);
+  constexpr std::int64_t kM = 9, kRows = 23;
+  for (const StorageFormat format : {f32, f16, bf16, q8_0}) {
+    const Operands o = make_operands(format, kRows, format == q8_0 ? 96 : 77, kM, rng);
     for (const KernelTable* table : test::runnable_tables()) {
       CAPTURE(std::string(table->name));
       const Exact<float> whole = copy_of(o.start), by_x = copy_of(o.start);

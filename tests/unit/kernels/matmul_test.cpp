@@ -44,7 +44,10 @@ std::vector<FloatCase> float_cases() {
     for (const std::int64_t cols : {32, 64, 96, 256, 480}) cases.push_back({f4_e2m1, cols, factors, 1, 32});
   }
   for (const std::int64_t cols : {2, 30, 64}) cases.push_back({f4_e2m1, cols});
-  for (const std::int64_t cols : {32, 64, 96, 256, 480}) cases.push_back({mxfp4, cols});
+  for (const std::int64_t cols : {32, 64, 96, 256, 480}) {
+    cases.push_back({mxfp4, cols});
+    cases.push_back({q8_0, cols});
+  }
   return cases;
 }
 

@@ -8,7 +8,6 @@
 #include <string>
 #include <vector>
 
-#include "base/float_types.hpp"
 #include "base/rng.hpp"
 #include "nn/kv_cache.hpp"
 #include "unit/kernels/sample_matrix.hpp"
@@ -24,13 +23,14 @@ constexpr std::int64_t kRank = 48, kRope = 16, kWidth = kRank + kRope, kPosition
 // Latents of a sequence in a cache, and as the cache has them.
 class Timeline {
  public:
-  Timeline(const kernels::KernelTable& table, std::uint64_t seed)
-      : table_(table), cache_({StorageFormat::f16, {kWidth}}, kPositions, heap_allocator()), stored_(kPositions * kWidth) {
+  Timeline(const kernels::KernelTable& table, StorageFormat format, std::uint64_t seed)
+      : table_(table), cache_({format, {kWidth}}, kPositions, heap_allocator()), stored_(kPositions * kWidth) {
     Rng rng(seed);
     for (std::int64_t p = 0; p < kPositions; ++p) {
       float* row = stored_.data() + p * kWidth;
-      for (std::int64_t k = 0; k < kWidth; ++k) row[k] = f16_to_f32(f32_to_f16(test::uniform(rng, -1.0f, 1.0f)));
+      for (std::int64_t k = 0; k < kWidth; ++k) row[k] = test::uniform(rng, -1.0f, 1.0f);
       cache_.store(table, 0, p, row);
+      table.decode_row[int(format)](cache_.page(0, p / KvCache::kPageRows, 0, kWidth), p % KvCache::kPageRows, 0, kWidth, row);
     }
   }
 
@@ -45,7 +45,7 @@ class Timeline {
     const std::int64_t end = *std::max_element(queries.positions, queries.positions + queries.rows) + 1;
     for (std::int64_t first = 0; first < end; first += KvCache::kPageRows) {
       const std::int64_t page = first / KvCache::kPageRows, behind = first + KvCache::kPageRows;
-      attention.add({cache_.page(0, page, 0, kWidth), first, std::min(KvCache::kPageRows, end - first)},
+      attention.add({cache_.page(0, page, 0, kWidth), cache_.format(), first, std::min(KvCache::kPageRows, end - first)},
                     behind < end ? cache_.page(0, page + 1, 0, kWidth).data : nullptr);
     }
     softmax.finish(nullptr);
@@ -89,19 +89,25 @@ struct Queries {
   std::vector<std::int64_t> positions;
 };
 
-std::vector<const kernels::KernelTable*> tables() {
-  std::vector<const kernels::KernelTable*> tables = test::runnable_tables();
-  std::erase_if(tables, [](const kernels::KernelTable* table) {
-    return !nn::attends_in_fixed_point(*table, StorageFormat::f16, kRank, kRope);
-  });
-  return tables;
+// Calls check(table, format) for all that there is.
+template <typename Check>
+void with_tables(Check&& check) {
+  for (const kernels::KernelTable* table : test::runnable_tables()) {
+    for (const StorageFormat format : {StorageFormat::f16, StorageFormat::q8_0}) {
+      if (!nn::attends_in_fixed_point(*table, format, kRank, kRope)) continue;
+      CAPTURE(std::string(table->name));
+      CAPTURE(std::string(storage_layout(format).name));
+      check(*table, format);
+    }
+  }
 }
 
 }  // namespace
 
-TEST_CASE("fixed point is for F16 and widths in sixteens") {
+TEST_CASE("fixed point is for F16, Q8_0 and widths in sixteens") {
   const kernels::KernelTable& table = *kernels::scalar_table();
   CHECK(nn::attends_in_fixed_point(table, StorageFormat::f16, 512, 64));
+  CHECK(nn::attends_in_fixed_point(table, StorageFormat::q8_0, 512, 64));
   CHECK(nn::attends_in_fixed_point(table, StorageFormat::f16, 512, 0));
   CHECK_FALSE(nn::attends_in_fixed_point(table, StorageFormat::f32, 512, 64));
   CHECK_FALSE(nn::attends_in_fixed_point(table, StorageFormat::bf16, 512, 64));
@@ -114,9 +120,8 @@ TEST_CASE("fixed point is for F16 and widths in sixteens") {
 TEST_CASE("attention in fixed point is softmax over all visible latents") {
   constexpr double kScore = kWidth * 1.001 / 2047.0;
   constexpr double kTolerance = 2.0 * kScore + 0.5 / 2047.0 + 32.0 / 16383.0;
-  for (const kernels::KernelTable* table : tables()) {
-    CAPTURE(std::string(table->name));
-    const Timeline timeline(*table, 31);
+  with_tables([&](const kernels::KernelTable& table, StorageFormat format) {
+    const Timeline timeline(table, format, 31);
     Rng rng(32);
     for (const std::int64_t rows : {1, 2, 7, 16, 33}) {
       const Queries queries(rows, rng);
@@ -135,13 +140,12 @@ TEST_CASE("attention in fixed point is softmax over all visible latents") {
       // Errors of many roundings rarely point the same way.
       CHECK(std::sqrt(squares / double(rows * kRank)) <= kTolerance / 16);
     }
-  }
+  });
 }
 
 TEST_CASE("a row's bits in fixed point do not depend on the rows it shares a call with") {
-  for (const kernels::KernelTable* table : tables()) {
-    CAPTURE(std::string(table->name));
-    const Timeline timeline(*table, 33);
+  with_tables([&](const kernels::KernelTable& table, StorageFormat format) {
+    const Timeline timeline(table, format, 33);
     Rng rng(34);
     for (std::int64_t rows = 1; rows <= 37; rows += 3) {
       const Queries queries(rows, rng);
@@ -151,5 +155,5 @@ TEST_CASE("a row's bits in fixed point do not depend on the rows it shares a cal
         CHECK(std::memcmp(alone.get(), together.get() + i * kRank, sizeof(float) * kRank) == 0);
       }
     }
-  }
+  });
 }

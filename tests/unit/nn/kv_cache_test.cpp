@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -10,6 +12,7 @@
 #include "base/rng.hpp"
 #include "support/check_error.hpp"
 #include "unit/kernels/tables.hpp"
+#include "unit/quant/sample_blocks.hpp"
 
 using namespace fathom;
 using nn::KvCache;
@@ -75,6 +78,44 @@ TEST_CASE("rows come back narrowed to the cache's format, in every layer, over p
   }
 }
 
+TEST_CASE("rows of a Q8_0 cache come back within half a step of their blocks, the same from every table") {
+  const std::vector<std::int64_t> widths{576, 32, 320};
+  constexpr std::int64_t kContext = 70, kBlock = 32;
+  Rng rng(5);
+  for (const kernels::KernelTable* table : test::runnable_tables()) {
+    CAPTURE(std::string(table->name));
+    KvCache cache({StorageFormat::q8_0, widths}, kContext, heap_allocator());
+    KvCache reference({StorageFormat::q8_0, widths}, kContext, heap_allocator());
+    bool near = true;
+    for (int layer = 0; layer < 3; ++layer) {
+      const std::int64_t width = widths[std::size_t(layer)], first = width > kBlock ? kBlock : 0;
+      for (std::int64_t position = 0; position < kContext; ++position) {
+        std::vector<float> row;
+        for (std::int64_t c = 0; c < width; ++c) row.push_back(c < kBlock && position == 3 ? 0.0f : test::uniform(rng, -4.0f, 4.0f));
+        cache.store(*table, layer, position, row.data());
+        reference.store(*kernels::scalar_table(), layer, position, row.data());
+        std::vector<float> back(std::size_t(width - first));
+        table->decode_row[kernels::kQ8_0](cache.page(layer, position / 64, first, width - first), position % 64, 0, width - first, back.data());
+        for (std::int64_t block = first; block < width; block += kBlock) {
+          float largest = 0.0f;
+          for (std::int64_t c = block; c < block + kBlock; ++c) largest = std::max(largest, std::abs(row[std::size_t(c)]));
+          // half a step, and what rounding the step to F16 moves the outermost code by
+          const float tolerance = largest * (0.501f / 127.0f + 0x1p-11f);
+          for (std::int64_t c = block; c < block + kBlock; ++c) {
+            near &= std::abs(back[std::size_t(c - first)] - row[std::size_t(c)]) <= tolerance;
+          }
+        }
+      }
+      for (std::int64_t page = 0; page < 2; ++page) {
+        const auto rows = cache.stored_rows(layer, page, page == 0 ? 64 : kContext - 64), same = reference.stored_rows(layer, page, page == 0 ? 64 : kContext - 64);
+        CHECK(rows.size() == same.size());
+        CHECK(!std::memcmp(rows.data(), same.data(), rows.size()));
+      }
+    }
+    CHECK(near);
+  }
+}
+
 TEST_CASE("a cache's bytes are whole pages of 64 positions in every layer") {
   const KvCacheShape shape{StorageFormat::f16, {576, 576}};
   CHECK(shape.page_bytes() == 64 * 2 * 576 * 2);
@@ -82,6 +123,7 @@ TEST_CASE("a cache's bytes are whole pages of 64 positions in every layer") {
   CHECK(KvCache::bytes_for(shape, 64) == shape.page_bytes());
   CHECK(KvCache::bytes_for(shape, 65) == 2 * shape.page_bytes());
   CHECK(KvCache::bytes_for({StorageFormat::f32, {10}}, 8192) == 8192 * 10 * 4);
+  CHECK(KvCache::bytes_for({StorageFormat::q8_0, {576, 64}}, 8192) == 8192 * (576 + 64) / 32 * 34);
 }
 
 TEST_CASE("a cache takes all its pages when it is made, and gives back those it got when one is refused") {

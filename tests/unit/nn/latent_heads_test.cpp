@@ -72,7 +72,7 @@ void for_every_case(Body body) {
         CAPTURE(std::string(storage_layout(c.format).name));
         CAPTURE(split);
         Rng rng(8);
-        body(*table, Heads(c.shape, c.format, split, rng), table->matmul_f32[int(c.format)] == nullptr, rng);
+        body(*table, Heads(c.shape, c.format, split, rng), !kernels::is_floating(int(c.format)), rng);
       }
     }
   }

@@ -113,6 +113,9 @@ TEST_CASE("a session with impossible options is refused by the option") {
   refused("chunk_rows is 0", [](SessionOptions& o) { o.chunk_rows = 0; });
   refused("chunk_rows is 4097", [](SessionOptions& o) { o.chunk_rows = 4097; });
   refused("cache format 9", [](SessionOptions& o) { o.cache = CacheFormat(9); });
+  SessionOptions coarse = plain();
+  coarse.cache = CacheFormat::q8_0;  // heads of 16
+  check_error(Status::unsupported, {"Q8_0 cache", "32"}, [&] { Session(model, coarse); });
   refused("temperature", [](SessionOptions& o) { o.sampling.temperature = -1.0f; });
   refused("has no tokenizer", [](SessionOptions& o) { o.stop.strings = {"x"}; });
   SessionOptions empty = plain();

@@ -29,6 +29,7 @@ pub const FATHOM_CACHE_AUTOMATIC: i32 = 0;
 pub const FATHOM_CACHE_F32: i32 = 1;
 pub const FATHOM_CACHE_F16: i32 = 2;
 pub const FATHOM_CACHE_BF16: i32 = 3;
+pub const FATHOM_CACHE_Q8_0: i32 = 4;
 pub const FATHOM_FINGERPRINT_SIZE: usize = 32;
 pub const FATHOM_ENCODE_PARSE_SPECIAL: u32 = 1;
 pub const FATHOM_ENCODE_ADD_SPECIAL: u32 = 2;

@@ -45,6 +45,8 @@ pub enum Cache {
     F32,
     F16,
     Bf16,
+    /// 8 bits and a scale for 32 values: half of F16, a little coarser.
+    Q8_0,
 }
 
 #[derive(Clone, Debug, Default)]
