@@ -1,5 +1,5 @@
 // How well steps keep a budget: takes in a prompt and generates, in steps of so many microseconds, and prints how long they took.
-//   step_times MODEL [--budget-us 2000] [--steps 5000] [--prompt 512] [--threads 2]
+//   step_times MODEL [--budget-us 2000] [--steps 5000] [--prompt 512] [--threads 2] [--isa ISA]
 // Beside it: threads that only look at the clock, in as many waits of the same length, which shows what the machine itself adds.
 #include <CLI/CLI.hpp>
 
@@ -51,7 +51,7 @@ std::vector<double> wait_on_threads(int threads, int steps, double budget_us) {
 
 int main(int argc, char** argv) {
   CLI::App app("How well steps keep a budget");
-  std::string path;
+  std::string path, isa;
   std::int64_t budget_us = 2000, prompt_size = 512;
   int steps = 5000, threads = 2;
   app.add_option("model", path)->required();
@@ -59,10 +59,12 @@ int main(int argc, char** argv) {
   app.add_option("--steps", steps);
   app.add_option("--prompt", prompt_size);
   app.add_option("--threads", threads);
+  app.add_option("--isa", isa);
   CLI11_PARSE(app, argc, argv);
   try {
     fathom::RuntimeOptions options;
     options.threads = threads;
+    options.isa_limit = isa;
     const fathom::Model model = fathom::Model::open(fathom::Runtime(options), path);
     fathom::SessionOptions wanted;
     wanted.context_length = prompt_size + 512;
