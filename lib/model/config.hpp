@@ -63,7 +63,14 @@ struct Config {
   std::int64_t cache_width() const {
     return attention == Attention::latent ? kv_lora_rank + qk_rope_head_dim : num_key_value_heads * (head_dim + v_head_dim);
   }
-  // Can each of its parts be stored in blocks of so many?
+  // What they consist of, as nn::KvCacheShape has it.
+  std::vector<std::int64_t> cache_parts() const {
+    if (attention == Attention::latent) return {cache_width()};
+    std::vector<std::int64_t> parts(std::size_t(num_key_value_heads), head_dim);
+    parts.resize(2 * parts.size(), v_head_dim);
+    return parts;
+  }
+  // Can each be stored in blocks of so many values?
   bool caches_in_blocks(std::int64_t values) const {
     const auto fits = [&](std::int64_t first, std::int64_t second) { return first % values == 0 && second % values == 0; };
     return attention == Attention::latent ? fits(kv_lora_rank, qk_rope_head_dim) : fits(head_dim, v_head_dim);

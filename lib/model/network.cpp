@@ -3,7 +3,7 @@
 namespace fathom::model {
 
 nn::KvCacheShape Network::cache_shape(StorageFormat format) const {
-  return {format, std::vector<std::int64_t>(std::size_t(config.num_hidden_layers), config.cache_width())};
+  return {format, config.cache_parts(), int(config.num_hidden_layers)};
 }
 
 bool Network::rounds_activations() const {

@@ -104,10 +104,9 @@ void run_attend(Pass& pass, int layer, std::int64_t unit, Worker& worker) {
   if (u.span->rows >= kBf16AttendRows && !pass.network.engine->invariant && pass.network.attends_in_bf16(cache.format())) {
     in_bf16.emplace(pass.kernels, queries, c.head_dim, c.v_head_dim, state, attention, worker.linear.data());
   }
-  const std::int64_t values_at = c.num_key_value_heads * c.head_dim;
+  const int keys = int(u.group), values = keys + int(c.num_key_value_heads);  // parts of the cache
   for_pages(queries, [&](std::int64_t page, std::int64_t first, std::int64_t count) {
-    const nn::KeyValuePage here{cache.page(layer, page, u.group * c.head_dim, c.head_dim),
-                                cache.page(layer, page, values_at + u.group * c.v_head_dim, c.v_head_dim), cache.format(), first, count};
+    const nn::KeyValuePage here{cache.page(layer, page, keys), cache.page(layer, page, values), cache.format(), first, count};
     in_bf16 ? in_bf16->add(here) : attention.add(here);
   });
   attention.finish(layer_sinks ? sinks : nullptr);

@@ -52,6 +52,12 @@ void attend_block(const Pass& pass, int layer, const nn::KvCache& cache, const n
   nn::OnlineSoftmax softmax(pass.kernels, queries, rank, state, local.floats(nn::OnlineSoftmax::floats(queries.rows)));
   softmax.begin();
   const std::int64_t last = *std::max_element(queries.positions, queries.positions + queries.rows);
+  const auto latents = [&](std::int64_t page) { return cache.page(layer, page, 0); };
+  const auto values = [&](std::int64_t page) {
+    kernels::WeightRows rows = latents(page);
+    rows.cols = rank;
+    return rows;
+  };
   const auto for_block_pages = [&](auto add) {
     for (std::int64_t page = block * kBlockPages; page < (block + 1) * kBlockPages; ++page) {
       const std::int64_t first = page * nn::KvCache::kPageRows, count = std::min(nn::KvCache::kPageRows, last + 1 - first);
@@ -62,18 +68,18 @@ void attend_block(const Pass& pass, int layer, const nn::KvCache& cache, const n
   if (pass.network.attends_in_bf16(cache.format())) {
     nn::Bf16Attention attention(pass.kernels, queries, width, rank, state, softmax, bf16_scratch);
     for_block_pages([&](std::int64_t page, std::int64_t first, std::int64_t count) {
-      attention.add({cache.page(layer, page, 0, width), cache.page(layer, page, 0, rank), cache.format(), first, count});
+      attention.add({latents(page), values(page), cache.format(), first, count});
     });
   } else if (nn::attends_in_fixed_point(pass.kernels, cache.format(), rank, width - rank)) {
     nn::FixedAttention attention(pass.kernels, queries, rank, width, state, softmax,
                                  local.floats(nn::FixedAttention::floats(queries.rows, width)));
     for_block_pages([&](std::int64_t page, std::int64_t first, std::int64_t count) {
       const bool another = page + 1 < (block + 1) * kBlockPages && first + count <= last;
-      attention.add({cache.page(layer, page, 0, width), cache.format(), first, count}, another ? cache.page(layer, page + 1, 0, width).data : nullptr);
+      attention.add({latents(page), cache.format(), first, count}, another ? latents(page + 1).data : nullptr);
     });
   } else {
     for_block_pages([&](std::int64_t page, std::int64_t first, std::int64_t count) {
-      softmax.add({cache.page(layer, page, 0, width), cache.page(layer, page, 0, rank), cache.format(), first, count});
+      softmax.add({latents(page), values(page), cache.format(), first, count});
     });
   }
 }

@@ -54,7 +54,7 @@ void run_expand_latents(Pass& pass, int layer, std::int64_t head, Worker& worker
   const auto decode = pass.kernels.decode_row[int(cache.format())];
   for (std::int64_t i = 0; i < segment.count; ++i) {
     const std::int64_t position = segment.first + i;
-    const kernels::WeightRows page = cache.page(layer, position / page_rows, 0, rank + c.qk_rope_head_dim);
+    const kernels::WeightRows page = cache.page(layer, position / page_rows, 0);
     decode(page, position % page_rows, 0, rank, latents + i * rank);
     decode(page, position % page_rows, rank, c.qk_rope_head_dim, keys + i * c.head_dim + nope);
   }

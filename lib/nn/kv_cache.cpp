@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 
 #include "base/float_types.hpp"
 
@@ -34,12 +35,10 @@ void store_q8_0(const kernels::KernelTable& kernels, const float* values, std::i
 
 }  // namespace
 
-std::int64_t KvCacheShape::row_bytes(int layer) const noexcept { return bytes_of(format, widths[std::size_t(layer)]); }
+std::int64_t KvCacheShape::row_bytes(int part) const noexcept { return bytes_of(format, parts[std::size_t(part)]); }
 
 std::int64_t KvCacheShape::page_bytes() const noexcept {
-  std::int64_t bytes = 0;
-  for (int layer = 0; layer < int(widths.size()); ++layer) bytes += KvCache::kPageRows * row_bytes(layer);
-  return bytes;
+  return layers * KvCache::kPageRows * bytes_of(format, std::accumulate(parts.begin(), parts.end(), std::int64_t{0}));
 }
 
 std::int64_t KvCache::bytes_for(const KvCacheShape& shape, std::int64_t context_length) noexcept {
@@ -48,10 +47,9 @@ std::int64_t KvCache::bytes_for(const KvCacheShape& shape, std::int64_t context_
 
 KvCache::KvCache(const KvCacheShape& shape, std::int64_t context_length, Allocator& allocator)
     : allocator_(&allocator), shape_(shape), context_length_(context_length) {
-  std::int64_t offset = 0;
-  for (int layer = 0; layer < layers(); ++layer) {
-    layer_offset_.push_back(offset);
-    offset += kPageRows * shape_.row_bytes(layer);
+  for (int part = 0; part < parts(); ++part) {
+    part_offset_.push_back(layer_bytes_);
+    layer_bytes_ += kPageRows * shape_.row_bytes(part);
   }
   const std::int64_t pages = page_count(context_length);
   pages_.reserve(std::size_t(pages));
@@ -60,9 +58,12 @@ KvCache::KvCache(const KvCacheShape& shape, std::int64_t context_length, Allocat
 
 std::shared_ptr<Buffer> KvCache::new_page(std::int64_t index, std::int64_t rows) const {
   auto page = std::make_shared<Buffer>(*allocator_, std::size_t(shape_.page_bytes()), MemoryPurpose::cache);
-  for (int layer = 0; rows > 0 && layer < layers(); ++layer) {
-    const std::int64_t offset = layer_offset_[std::size_t(layer)];
-    std::memcpy(page->data() + offset, pages_[std::size_t(index)]->data() + offset, std::size_t(rows * shape_.row_bytes(layer)));
+  if (rows == 0) return page;
+  for (int layer = 0; layer < layers(); ++layer) {
+    for (int part = 0; part < parts(); ++part) {
+      const std::span<const std::byte> kept = stored_rows(layer, index, part, rows);
+      std::memcpy(part_of(*page, layer, part), kept.data(), kept.size());
+    }
   }
   return page;
 }
@@ -72,7 +73,8 @@ KvCache KvCache::fork(std::int64_t length) const {
   copy.allocator_ = allocator_;
   copy.shape_ = shape_;
   copy.context_length_ = context_length_;
-  copy.layer_offset_ = layer_offset_;
+  copy.layer_bytes_ = layer_bytes_;
+  copy.part_offset_ = part_offset_;
   const std::int64_t whole = length / kPageRows;
   copy.pages_.assign(pages_.begin(), pages_.begin() + whole);
   for (std::int64_t i = whole; i < std::int64_t(pages_.size()); ++i) {
@@ -92,27 +94,26 @@ void KvCache::rewind(std::int64_t length) {
   pages_ = std::move(pages);
 }
 
-std::byte* KvCache::row(int layer, std::int64_t position) const noexcept {
-  const Buffer& page = *pages_[std::size_t(position / kPageRows)];
-  return page.data() + layer_offset_[std::size_t(layer)] + position % kPageRows * shape_.row_bytes(layer);
-}
-
 void KvCache::store(const kernels::KernelTable& kernels, int layer, std::int64_t position, const float* values) noexcept {
-  std::byte* out = row(layer, position);
-  const std::int64_t n = width(layer);
-  switch (shape_.format) {
-    case StorageFormat::f16: kernels.f32_to_f16(values, n, reinterpret_cast<std::uint16_t*>(out)); break;
-    case StorageFormat::bf16: kernels.f32_to_bf16(values, n, reinterpret_cast<std::uint16_t*>(out)); break;
-    case StorageFormat::q8_0: store_q8_0(kernels, values, n, out); break;
-    default: std::memcpy(out, values, std::size_t(n) * sizeof(float)); break;
+  const Buffer& page = *pages_[std::size_t(position / kPageRows)];
+  for (int part = 0; part < parts(); ++part) {
+    const std::int64_t width = shape_.parts[std::size_t(part)];
+    std::byte* const out = part_of(page, layer, part) + position % kPageRows * shape_.row_bytes(part);
+    switch (shape_.format) {
+      case StorageFormat::f16: kernels.f32_to_f16(values, width, reinterpret_cast<std::uint16_t*>(out)); break;
+      case StorageFormat::bf16: kernels.f32_to_bf16(values, width, reinterpret_cast<std::uint16_t*>(out)); break;
+      case StorageFormat::q8_0: store_q8_0(kernels, values, width, out); break;
+      default: std::memcpy(out, values, std::size_t(width) * sizeof(float)); break;
+    }
+    values += width;
   }
 }
 
-kernels::WeightRows KvCache::page(int layer, std::int64_t page, std::int64_t first_column, std::int64_t columns) const noexcept {
+kernels::WeightRows KvCache::page(int layer, std::int64_t page, int part) const noexcept {
   kernels::WeightRows rows;
-  rows.data = reinterpret_cast<const std::uint8_t*>(row(layer, page * kPageRows) + bytes_of(shape_.format, first_column));
-  rows.row_bytes = shape_.row_bytes(layer);
-  rows.cols = columns;
+  rows.data = reinterpret_cast<const std::uint8_t*>(part_of(*pages_[std::size_t(page)], layer, part));
+  rows.row_bytes = shape_.row_bytes(part);
+  rows.cols = shape_.parts[std::size_t(part)];
   return rows;
 }
 

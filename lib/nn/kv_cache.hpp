@@ -12,14 +12,16 @@
 
 namespace fathom::nn {
 
-// Row widths in values. Grouped-query attention stores [keys of all kv heads | values of all kv heads], latent attention
-// [normed latent | rotated key], as DeepSeek-V2 section 2.1 has it.
+// A row of a layer is [key of each kv head | value of each kv head] for grouped-query attention, each of them a part, and one part [normed
+// latent | rotated key] for latent attention, as DeepSeek-V2 section 2.1 has it. In a page the 64 rows of a part lie together: what
+// attention reads at once is one run of memory.
 struct KvCacheShape {
   StorageFormat format = StorageFormat::f16;  // f32, f16, bf16 or q8_0
-  std::vector<std::int64_t> widths;           // one a layer; multiples of the format's block
+  std::vector<std::int64_t> parts;            // widths in values, multiples of the format's block
+  int layers = 1;
 
-  std::int64_t row_bytes(int layer) const noexcept;
-  std::int64_t page_bytes() const noexcept;
+  std::int64_t row_bytes(int part) const noexcept;
+  std::int64_t page_bytes() const noexcept;  // of all layers
 };
 
 // One sequence's cache. Pages are taken when it is made, so that filling it cannot fail; memory of untouched pages costs
@@ -39,32 +41,34 @@ class KvCache {
 
   StorageFormat format() const noexcept { return shape_.format; }
   std::int64_t context_length() const noexcept { return context_length_; }
-  std::int64_t width(int layer) const noexcept { return shape_.widths[std::size_t(layer)]; }
+  int layers() const noexcept { return shape_.layers; }
+  int parts() const noexcept { return int(shape_.parts.size()); }
 
-  // Stores one row, narrowed to the cache's format.
+  // Stores one row, all its parts one after another, narrowed to the cache's format.
   void store(const kernels::KernelTable& kernels, int layer, std::int64_t position, const float* row) noexcept;
-  // Rows [page * 64, page * 64 + 64) of a layer, columns [first_column, first_column + columns), multiples of the format's block.
-  kernels::WeightRows page(int layer, std::int64_t page, std::int64_t first_column, std::int64_t columns) const noexcept;
+  // Rows [page * 64, page * 64 + 64) of a layer's part.
+  kernels::WeightRows page(int layer, std::int64_t page, int part) const noexcept;
 
-  // The first `rows` rows of a layer in a page, as they are stored, for saving and restoring. To write them the page must be
-  // this cache's own.
-  std::span<std::byte> stored_rows(int layer, std::int64_t page, std::int64_t rows) const noexcept {
-    return {row(layer, page * kPageRows), std::size_t(rows * shape_.row_bytes(layer))};
+  // The first `rows` of them as they are stored, for saving and restoring. To write them the page must be this cache's own.
+  std::span<std::byte> stored_rows(int layer, std::int64_t page, int part, std::int64_t rows) const noexcept {
+    return {part_of(*pages_[std::size_t(page)], layer, part), std::size_t(rows * shape_.row_bytes(part))};
   }
-  int layers() const noexcept { return int(shape_.widths.size()); }
 
   static std::int64_t bytes_for(const KvCacheShape& shape, std::int64_t context_length) noexcept;
 
  private:
   KvCache() = default;
-  std::byte* row(int layer, std::int64_t position) const noexcept;
+  std::byte* part_of(const Buffer& page, int layer, int part) const noexcept {
+    return page.data() + layer * layer_bytes_ + part_offset_[std::size_t(part)];
+  }
   // A page of this cache's own; the first `rows` rows of every layer as in page `index`.
   std::shared_ptr<Buffer> new_page(std::int64_t index, std::int64_t rows) const;
 
   Allocator* allocator_ = nullptr;
   KvCacheShape shape_;
   std::int64_t context_length_ = 0;
-  std::vector<std::int64_t> layer_offset_;  // of a layer's rows in a page, bytes
+  std::int64_t layer_bytes_ = 0;           // of a layer in a page
+  std::vector<std::int64_t> part_offset_;  // of a part's rows in these
   std::vector<std::shared_ptr<Buffer>> pages_;
 };
 

@@ -2,7 +2,7 @@
 //
 //   "fathomST"  version u32  cache format u32  fingerprint [32]  tokens i64  settled i64
 //   the timeline, the sampler, the stops, the pending output, the logits (State, below)
-//   the cache: page by page, layer by layer, the rows that are settled
+//   the cache: page by page, layer by layer, part by part, the rows that are settled
 //   XXH64 of all before it
 #include <algorithm>
 #include <array>
@@ -18,7 +18,7 @@ namespace fathom {
 namespace {
 
 constexpr std::array<char, 8> kMagic = {'f', 'a', 't', 'h', 'o', 'm', 'S', 'T'};
-constexpr std::uint32_t kVersion = 1;
+constexpr std::uint32_t kVersion = 2;
 constexpr std::int64_t kMostText = std::int64_t{1} << 24;
 constexpr std::int64_t kMostStops = 1 << 16;
 
@@ -207,7 +207,7 @@ void rows(Io& io, const nn::KvCache& cache, std::int64_t settled) {
   for (std::int64_t first = 0; first < settled; first += nn::KvCache::kPageRows) {
     const std::int64_t count = std::min(nn::KvCache::kPageRows, settled - first);
     for (int layer = 0; layer < cache.layers(); ++layer) {
-      io.bytes(cache.stored_rows(layer, first / nn::KvCache::kPageRows, count));
+      for (int part = 0; part < cache.parts(); ++part) io.bytes(cache.stored_rows(layer, first / nn::KvCache::kPageRows, part, count));
     }
   }
 }

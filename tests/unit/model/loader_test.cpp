@@ -249,5 +249,6 @@ TEST_CASE("what an opened model says of itself adds up") {
   CHECK(opened.weight_bytes == bytes);
   CHECK(opened.network->automatic_cache_format() == StorageFormat::f32);
   CHECK(opened.network->moe_layers() == 2);
-  CHECK(opened.network->cache_shape(StorageFormat::f16).widths == std::vector<std::int64_t>{48, 48, 48});
+  CHECK(opened.network->cache_shape(StorageFormat::f16).parts == std::vector<std::int64_t>{48});
+  CHECK(opened.network->cache_shape(StorageFormat::f16).layers == 3);
 }

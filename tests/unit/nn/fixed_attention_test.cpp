@@ -30,7 +30,7 @@ class Timeline {
       float* row = stored_.data() + p * kWidth;
       for (std::int64_t k = 0; k < kWidth; ++k) row[k] = test::uniform(rng, -1.0f, 1.0f);
       cache_.store(table, 0, p, row);
-      table.decode_row[int(format)](cache_.page(0, p / KvCache::kPageRows, 0, kWidth), p % KvCache::kPageRows, 0, kWidth, row);
+      table.decode_row[int(format)](cache_.page(0, p / KvCache::kPageRows, 0), p % KvCache::kPageRows, 0, kWidth, row);
     }
   }
 
@@ -45,8 +45,8 @@ class Timeline {
     const std::int64_t end = *std::max_element(queries.positions, queries.positions + queries.rows) + 1;
     for (std::int64_t first = 0; first < end; first += KvCache::kPageRows) {
       const std::int64_t page = first / KvCache::kPageRows, behind = first + KvCache::kPageRows;
-      attention.add({cache_.page(0, page, 0, kWidth), cache_.format(), first, std::min(KvCache::kPageRows, end - first)},
-                    behind < end ? cache_.page(0, page + 1, 0, kWidth).data : nullptr);
+      attention.add({cache_.page(0, page, 0), cache_.format(), first, std::min(KvCache::kPageRows, end - first)},
+                    behind < end ? cache_.page(0, page + 1, 0).data : nullptr);
     }
     softmax.finish(nullptr);
     return out;

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/float_types.hpp"
@@ -44,33 +45,38 @@ class NoMemory final : public Allocator {
 
 }  // namespace
 
-TEST_CASE("rows come back narrowed to the cache's format, in every layer, over page borders") {
-  const std::vector<std::int64_t> widths{40, 7, 65};
-  constexpr std::int64_t kContext = 130;
+TEST_CASE("rows come back narrowed to the cache's format, in every layer and part, over page borders") {
+  const std::vector<std::int64_t> parts{40, 7, 65};
+  constexpr std::int64_t kContext = 130, kWidth = 40 + 7 + 65;
   for (const kernels::KernelTable* table : test::runnable_tables()) {
     for (const StorageFormat format : {StorageFormat::f32, StorageFormat::f16, StorageFormat::bf16}) {
       CAPTURE(std::string(table->name));
       CAPTURE(std::string(storage_layout(format).name));
-      KvCache cache({format, widths}, kContext, heap_allocator());
+      KvCache cache({format, parts, 3}, kContext, heap_allocator());
+      CHECK(cache.layers() == 3);
+      CHECK(cache.parts() == 3);
       for (int layer = 0; layer < 3; ++layer) {
         for (std::int64_t position = 0; position < kContext; ++position) {
           std::vector<float> row;
-          for (std::int64_t c = 0; c < widths[std::size_t(layer)]; ++c) row.push_back(original(layer, position, c));
+          for (std::int64_t c = 0; c < kWidth; ++c) row.push_back(original(layer, position, c));
           cache.store(*table, layer, position, row.data());
         }
       }
       bool same = true;
       for (int layer = 0; layer < 3; ++layer) {
-        const std::int64_t width = widths[std::size_t(layer)], first = 3;
-        CHECK(cache.width(layer) == width);
-        for (std::int64_t position = 0; position < kContext; ++position) {
-          const kernels::WeightRows page = cache.page(layer, position / 64, first, width - first);
-          CHECK(page.cols == width - first);
-          std::vector<float> row(std::size_t(width - first));
-          table->decode_row[int(format)](page, position % 64, 0, width - first, row.data());
-          for (std::int64_t c = 0; c < width - first; ++c) {
-            same &= row[std::size_t(c)] == narrowed(format, original(layer, position, first + c));
+        std::int64_t column = 0;
+        for (int part = 0; part < 3; ++part) {
+          const std::int64_t width = parts[std::size_t(part)];
+          for (std::int64_t position = 0; position < kContext; ++position) {
+            const kernels::WeightRows page = cache.page(layer, position / 64, part);
+            same &= page.cols == width && page.row_bytes == width * storage_layout(format).block_bytes;
+            std::vector<float> row(static_cast<std::size_t>(width));
+            table->decode_row[int(format)](page, position % 64, 0, width, row.data());
+            for (std::int64_t c = 0; c < width; ++c) {
+              same &= row[std::size_t(c)] == narrowed(format, original(layer, position, column + c));
+            }
           }
+          column += width;
         }
       }
       CHECK(same);
@@ -79,45 +85,46 @@ TEST_CASE("rows come back narrowed to the cache's format, in every layer, over p
 }
 
 TEST_CASE("rows of a Q8_0 cache come back within half a step of their blocks, the same from every table") {
-  const std::vector<std::int64_t> widths{576, 32, 320};
-  constexpr std::int64_t kContext = 70, kBlock = 32;
-  Rng rng(5);
+  const std::vector<std::int64_t> parts{576, 32, 320};
+  constexpr std::int64_t kContext = 70, kBlock = 32, kWidth = 576 + 32 + 320;
   for (const kernels::KernelTable* table : test::runnable_tables()) {
     CAPTURE(std::string(table->name));
-    KvCache cache({StorageFormat::q8_0, widths}, kContext, heap_allocator());
-    KvCache reference({StorageFormat::q8_0, widths}, kContext, heap_allocator());
-    bool near = true;
-    for (int layer = 0; layer < 3; ++layer) {
-      const std::int64_t width = widths[std::size_t(layer)], first = width > kBlock ? kBlock : 0;
-      for (std::int64_t position = 0; position < kContext; ++position) {
-        std::vector<float> row;
-        for (std::int64_t c = 0; c < width; ++c) row.push_back(c < kBlock && position == 3 ? 0.0f : test::uniform(rng, -4.0f, 4.0f));
-        cache.store(*table, layer, position, row.data());
-        reference.store(*kernels::scalar_table(), layer, position, row.data());
-        std::vector<float> back(std::size_t(width - first));
-        table->decode_row[kernels::kQ8_0](cache.page(layer, position / 64, first, width - first), position % 64, 0, width - first, back.data());
-        for (std::int64_t block = first; block < width; block += kBlock) {
-          float largest = 0.0f;
-          for (std::int64_t c = block; c < block + kBlock; ++c) largest = std::max(largest, std::abs(row[std::size_t(c)]));
-          // half a step, and what rounding the step to F16 moves the outermost code by
-          const float tolerance = largest * (0.501f / 127.0f + 0x1p-11f);
-          for (std::int64_t c = block; c < block + kBlock; ++c) {
-            near &= std::abs(back[std::size_t(c - first)] - row[std::size_t(c)]) <= tolerance;
-          }
-        }
+    Rng rng(5);
+    KvCache cache({StorageFormat::q8_0, parts}, kContext, heap_allocator());
+    KvCache reference({StorageFormat::q8_0, parts}, kContext, heap_allocator());
+    bool near = true, same = true;
+    for (std::int64_t position = 0; position < kContext; ++position) {
+      std::vector<float> row, back(static_cast<std::size_t>(kWidth));
+      for (std::int64_t c = 0; c < kWidth; ++c) row.push_back(c < kBlock && position == 3 ? 0.0f : test::uniform(rng, -4.0f, 4.0f));
+      cache.store(*table, 0, position, row.data());
+      reference.store(*kernels::scalar_table(), 0, position, row.data());
+      float* out = back.data();
+      for (int part = 0; part < 3; ++part) {
+        const kernels::WeightRows page = cache.page(0, position / 64, part);
+        table->decode_row[kernels::kQ8_0](page, position % 64, 0, page.cols, std::exchange(out, out + page.cols));
       }
-      for (std::int64_t page = 0; page < 2; ++page) {
-        const auto rows = cache.stored_rows(layer, page, page == 0 ? 64 : kContext - 64), same = reference.stored_rows(layer, page, page == 0 ? 64 : kContext - 64);
-        CHECK(rows.size() == same.size());
-        CHECK(!std::memcmp(rows.data(), same.data(), rows.size()));
+      for (std::int64_t block = 0; block < kWidth; block += kBlock) {
+        float largest = 0.0f;
+        for (std::int64_t c = block; c < block + kBlock; ++c) largest = std::max(largest, std::abs(row[std::size_t(c)]));
+        // half a step, and what rounding the step to F16 moves the outermost code by
+        const float tolerance = largest * (0.501f / 127.0f + 0x1p-11f);
+        for (std::int64_t c = block; c < block + kBlock; ++c) near &= std::abs(back[std::size_t(c)] - row[std::size_t(c)]) <= tolerance;
+      }
+    }
+    for (const std::int64_t page : {0, 1}) {
+      for (int part = 0; part < 3; ++part) {
+        const std::int64_t count = page == 0 ? 64 : kContext - 64;
+        const auto rows = cache.stored_rows(0, page, part, count), expected = reference.stored_rows(0, page, part, count);
+        same &= rows.size() == expected.size() && !std::memcmp(rows.data(), expected.data(), rows.size());
       }
     }
     CHECK(near);
+    CHECK(same);
   }
 }
 
 TEST_CASE("a cache's bytes are whole pages of 64 positions in every layer") {
-  const KvCacheShape shape{StorageFormat::f16, {576, 576}};
+  const KvCacheShape shape{StorageFormat::f16, {512, 64}, 2};
   CHECK(shape.page_bytes() == 64 * 2 * 576 * 2);
   CHECK(KvCache::bytes_for(shape, 1) == shape.page_bytes());
   CHECK(KvCache::bytes_for(shape, 64) == shape.page_bytes());
@@ -138,17 +145,27 @@ TEST_CASE("a cache takes all its pages when it is made, and gives back those it 
 
 namespace {
 
-// One layer, one column: a row is a number.
+// Two layers of two parts, whose columns are all one number.
+KvCacheShape small() { return {StorageFormat::f32, {1, 2}, 2}; }
 float read_row(const KvCache& cache, std::int64_t position) {
-  float value = 0.0f;
-  const kernels::WeightRows page = cache.page(0, position / KvCache::kPageRows, 0, 1);
-  std::memcpy(&value, page.data + position % KvCache::kPageRows * page.row_bytes, sizeof value);
-  return value;
+  float found[2][3];
+  for (int layer = 0; layer < 2; ++layer) {
+    for (int part = 0; part < 2; ++part) {
+      const kernels::WeightRows page = cache.page(layer, position / KvCache::kPageRows, part);
+      std::memcpy(&found[layer][part], page.data + position % KvCache::kPageRows * page.row_bytes, std::size_t(page.row_bytes));
+    }
+  }
+  for (const auto& row : found) {
+    for (const float value : row) {
+      if (value != found[0][0]) return -1.0f;
+    }
+  }
+  return found[0][0];
 }
 void write_rows(KvCache& cache, std::int64_t first, std::int64_t last, float offset) {
   for (std::int64_t position = first; position < last; ++position) {
-    const float value = float(position) + offset;
-    cache.store(*kernels::scalar_table(), 0, position, &value);
+    const float value = float(position) + offset, row[] = {value, value, value};
+    for (int layer = 0; layer < 2; ++layer) cache.store(*kernels::scalar_table(), layer, position, row);
   }
 }
 
@@ -158,7 +175,7 @@ TEST_CASE("a fork has the rows before its length, and what either writes after i
   constexpr std::int64_t kContext = 300;
   for (const std::int64_t length : {0, 1, 63, 64, 65, 128, 200, 300}) {
     CAPTURE(length);
-    KvCache original({StorageFormat::f32, {1}}, kContext, heap_allocator());
+    KvCache original(small(), kContext, heap_allocator());
     write_rows(original, 0, kContext, 0.0f);
     KvCache fork = original.fork(length);
     write_rows(fork, length, kContext, 1000.0f);
@@ -174,7 +191,7 @@ TEST_CASE("a fork has the rows before its length, and what either writes after i
 
 TEST_CASE("a cache rewound into what it shares no longer shares it") {
   constexpr std::int64_t kContext = 256;
-  KvCache original({StorageFormat::f32, {1}}, kContext, heap_allocator());
+  KvCache original(small(), kContext, heap_allocator());
   write_rows(original, 0, kContext, 0.0f);
   KvCache fork = original.fork(200);
   fork.rewind(70);
@@ -190,7 +207,7 @@ TEST_CASE("a cache rewound into what it shares no longer shares it") {
 TEST_CASE("a rewind without memory for the copies changes nothing") {
   NoMemory memory;
   memory.granted = 1000;
-  KvCache original({StorageFormat::f32, {1}}, 256, memory);
+  KvCache original(small(), 256, memory);
   write_rows(original, 0, 256, 0.0f);
   KvCache fork = original.fork(256);
   memory.granted = 1;
