@@ -1,5 +1,5 @@
-// AVX-512: products of floating weights, and of Q8_0 as caches have it, with F32 activations, and sums of their rows. Weights are brought to F32 sixteen at a
-// time; each element of a product has one accumulator of sixteen lanes, whatever the tile.
+// AVX-512: products of floating weights, and of Q8_0 as caches have it, with F32 activations, and sums of their rows. Weights are brought
+// to F32 sixteen at a time; each element of a product has one accumulator of sixteen lanes, whatever the tile.
 #include <immintrin.h>
 #include <stdint.h>
 

@@ -63,7 +63,7 @@ struct Config {
   std::int64_t cache_width() const {
     return attention == Attention::latent ? kv_lora_rank + qk_rope_head_dim : num_key_value_heads * (head_dim + v_head_dim);
   }
-  // What they consist of, as nn::KvCacheShape has it.
+  // The parts they consist of (nn::KvCacheShape).
   std::vector<std::int64_t> cache_parts() const {
     if (attention == Attention::latent) return {cache_width()};
     std::vector<std::int64_t> parts(std::size_t(num_key_value_heads), head_dim);

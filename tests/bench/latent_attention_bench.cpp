@@ -6,7 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "base/float_types.hpp"
 #include "bench/kernel_limits.hpp"
 #include "unit/kernels/sample_matrix.hpp"
 #include "unit/kernels/tables.hpp"
@@ -17,28 +16,32 @@ namespace {
 using kernels::kFixedRows;
 
 constexpr std::int64_t kShared = 512, kCols = 576, kQueries = 16, kPages = 2048;
-constexpr std::int64_t kPageValues = kFixedRows * kCols;
-constexpr double kPageBytes = 2.0 * double(kPageValues), kOperations = 2.0 * double(kFixedRows * (kCols + kShared) * kQueries);
+constexpr double kOperations = 2.0 * double(kFixedRows * (kCols + kShared) * kQueries);
 
 // One page's latents, again and again.
-const std::vector<std::uint16_t>& latents() {
-  static const std::vector<std::uint16_t> pages = [] {
-    std::vector<std::uint16_t> made(std::size_t(kPages * kPageValues));
+class Pages {
+ public:
+  explicit Pages(StorageFormat format) {
     Rng rng(4);
-    for (std::size_t i = 0; i < made.size(); ++i) {
-      made[i] = i < std::size_t(kPageValues) ? f32_to_f16(test::uniform(rng, -1.0f, 1.0f)) : made[i - std::size_t(kPageValues)];
-    }
-    return made;
-  }();
-  return pages;
-}
+    const test::SampleMatrix page(format, kFixedRows, kCols, rng);
+    page_ = page.view();
+    for (std::int64_t i = 0; i < kPages; ++i) bytes_.insert(bytes_.end(), page_.data, page_.data + page_bytes());
+  }
+  std::int64_t page_bytes() const { return kFixedRows * page_.row_bytes; }
+  kernels::WeightRows operator[](std::int64_t i) const {
+    kernels::WeightRows rows = page_;
+    rows.data = bytes_.data() + i % kPages * page_bytes();
+    return rows;
+  }
 
-kernels::WeightRows page(std::int64_t i) {
-  kernels::WeightRows rows;
-  rows.data = reinterpret_cast<const std::uint8_t*>(latents().data() + i % kPages * kPageValues);
-  rows.row_bytes = 2 * kCols;
-  rows.cols = kCols;
-  return rows;
+ private:
+  kernels::WeightRows page_;
+  std::vector<std::uint8_t> bytes_;
+};
+
+const Pages& pages(StorageFormat format) {
+  static const Pages halves(StorageFormat::f16), bytes(StorageFormat::q8_0);
+  return format == StorageFormat::f16 ? halves : bytes;
 }
 
 // 16-bit values that begin at a line of the cache.
@@ -71,33 +74,36 @@ void attend_fixed(benchmark::State& state, const kernels::FixedPoint& fixed_poin
     weight_scales[std::size_t(i)] =
         fixed_point.fix_row(p.get(), nullptr, kFixedRows, kernels::kFixedWeightLimit, weights.get() + i * kFixedRows);
   }
+  const Pages& latents = pages(StorageFormat::f16);
   std::int64_t i = 0;
   const WorkClock clock;
   for (auto _ : state) {
-    const kernels::WeightRows rows = page(i++);
+    const kernels::WeightRows rows = latents[i++];
     fixed_point.products(rows, kFixedRows, kShared, queries.get(), scales.data(), kQueries, row_scales.data(), y.data());
-    fixed_point.sums(rows, kFixedRows, kShared, row_scales.data(), weights.get(), weight_scales.data(), kQueries, page(i).data, out.data(),
+    fixed_point.sums(rows, kFixedRows, kShared, row_scales.data(), weights.get(), weight_scales.data(), kQueries, latents[i].data, out.data(),
                      kShared);
     benchmark::ClobberMemory();
   }
-  report(state, clock, {.memory_bytes = kPageBytes, .int8_operations = kOperations});
+  report(state, clock, {.memory_bytes = double(latents.page_bytes()), .int8_operations = kOperations});
 }
 
+template <StorageFormat format>
 void attend_bf16(benchmark::State& state, const kernels::Bf16Attention& attention) {
   Rng rng(5);
   const test::Exact<float> x = test::random_floats(kQueries * kCols, rng), weights = test::random_floats(kQueries * kFixedRows, rng);
   const Values<std::uint16_t> queries(kernels::bf16_query_values(kQueries, kCols)), rounded(kernels::bf16_page_values(kCols));
   std::vector<float> y(kQueries * kFixedRows), out(kQueries * kShared);
   attention.arrange_queries(x.get(), kCols, kQueries, kCols, queries.get());
+  const Pages& latents = pages(format);
   std::int64_t i = 0;
   const WorkClock clock;
   for (auto _ : state) {
-    attention.round_rows[kernels::kF16](page(i++), kFixedRows, rounded.get());
+    attention.round_rows[int(format)](latents[i++], kFixedRows, rounded.get());
     attention.products(rounded.get(), kCols, queries.get(), kQueries, y.data());
     attention.sums(rounded.get(), kCols, kShared, weights.get(), kQueries, out.data(), kShared);
     benchmark::ClobberMemory();
   }
-  report(state, clock, {.memory_bytes = kPageBytes, .bf16_operations = kOperations});
+  report(state, clock, {.memory_bytes = double(latents.page_bytes()), .bf16_operations = kOperations});
 }
 
 }  // namespace
@@ -108,7 +114,9 @@ void register_latent_attention() {
       benchmark::RegisterBenchmark((std::string(table->name) + name).c_str(), [=, &by](benchmark::State& state) { attend(state, by); });
     };
     if (table->fixed_point.products) add("/latents_fixed_point", attend_fixed, table->fixed_point);
-    if (table->attention_bf16.products) add("/latents_bf16", attend_bf16, table->attention_bf16);
+    if (!table->attention_bf16.products) continue;
+    add("/latents_bf16", attend_bf16<StorageFormat::f16>, table->attention_bf16);
+    add("/latents_bf16/q8_0", attend_bf16<StorageFormat::q8_0>, table->attention_bf16);
   }
 }
 
