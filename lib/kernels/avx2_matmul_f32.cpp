@@ -318,34 +318,17 @@ FATHOM_INLINE void multiply_blocks(const WeightRows& w, int64_t n, const float* 
   store_sums(sums, n, y, y_stride);
 }
 
+template <typename F>
+constexpr bool kHasBlocks = requires(const F& row) { row.block(0); };
+
 template <typename F, int N, int R>
-struct Tile {
-  static FATHOM_INLINE void multiply(const WeightRows& w, int64_t n, const float* x, int64_t x_stride, float* y,
-                                     int64_t y_stride) {
+FATHOM_INLINE void multiply(const WeightRows& w, int64_t n, const float* x, int64_t x_stride, float* y, int64_t y_stride) {
+  if constexpr (kHasBlocks<F>) {
+    multiply_blocks<F, N, R>(w, n, x, x_stride, y, y_stride);
+  } else {
     multiply_tile<F, N, R>(w, n, x, x_stride, y, y_stride);
   }
-};
-template <int N, int R>
-struct Tile<MXFP4, N, R> {
-  static FATHOM_INLINE void multiply(const WeightRows& w, int64_t n, const float* x, int64_t x_stride, float* y,
-                                     int64_t y_stride) {
-    multiply_blocks<MXFP4, N, R>(w, n, x, x_stride, y, y_stride);
-  }
-};
-template <int N, int R>
-struct Tile<Q8_0, N, R> {
-  static FATHOM_INLINE void multiply(const WeightRows& w, int64_t n, const float* x, int64_t x_stride, float* y,
-                                     int64_t y_stride) {
-    multiply_blocks<Q8_0, N, R>(w, n, x, x_stride, y, y_stride);
-  }
-};
-template <int N, int R>
-struct Tile<SplitFP4, N, R> {
-  static FATHOM_INLINE void multiply(const WeightRows& w, int64_t n, const float* x, int64_t x_stride, float* y,
-                                     int64_t y_stride) {
-    multiply_blocks<SplitFP4, N, R>(w, n, x, x_stride, y, y_stride);
-  }
-};
+}
 
 // N rows of weights times all rows of activations. Tiles have eight sums where they can: enough to hide the latency of adding,
 // and as many as fit the registers with two rows of weights, which halve the traffic of activations.
@@ -353,12 +336,12 @@ template <typename F, int N>
 FATHOM_INLINE void multiply_rows(const WeightRows& w, int64_t n, const float* x, int64_t x_stride, int64_t m, float* y,
                                  int64_t y_stride) {
   int64_t i = 0;
-  for (; i + 4 <= m; i += 4) Tile<F, N, 4>::multiply(w, n, x + i * x_stride, x_stride, y + i * y_stride, y_stride);
+  for (; i + 4 <= m; i += 4) multiply<F, N, 4>(w, n, x + i * x_stride, x_stride, y + i * y_stride, y_stride);
   x += i * x_stride;
   y += i * y_stride;
-  if (m - i == 3) Tile<F, N, 3>::multiply(w, n, x, x_stride, y, y_stride);
-  if (m - i == 2) Tile<F, N, 2>::multiply(w, n, x, x_stride, y, y_stride);
-  if (m - i == 1) Tile<F, N, 1>::multiply(w, n, x, x_stride, y, y_stride);
+  if (m - i == 3) multiply<F, N, 3>(w, n, x, x_stride, y, y_stride);
+  if (m - i == 2) multiply<F, N, 2>(w, n, x, x_stride, y, y_stride);
+  if (m - i == 1) multiply<F, N, 1>(w, n, x, x_stride, y, y_stride);
 }
 
 template <typename F>
@@ -376,13 +359,13 @@ FATHOM_INLINE void matmul(const WeightRows& w, int64_t first_row, int64_t last_r
     if ((last_row - first_row) * w.row_bytes <= kCachedBytes) {
       for (; m > 4; m -= 4, x += 4 * x_stride, y += 4 * y_stride) {
         for (n = first_row; n + 3 <= last_row; n += 3) multiply_three_by_four<F>(w, n, x, x_stride, y, y_stride);
-        for (; n < last_row; ++n) Tile<F, 1, 4>::multiply(w, n, x, x_stride, y, y_stride);
+        for (; n < last_row; ++n) multiply<F, 1, 4>(w, n, x, x_stride, y, y_stride);
       }
       n = first_row;
     }
   }
   if (m == 1) {
-    for (; n + 4 <= last_row; n += 4) Tile<F, 4, 1>::multiply(w, n, x, x_stride, y, y_stride);
+    for (; n + 4 <= last_row; n += 4) multiply<F, 4, 1>(w, n, x, x_stride, y, y_stride);
   }
   if constexpr (kHasEights<F>) {
     for (; m >= 4 && n + 3 <= last_row; n += 3) {
@@ -443,17 +426,17 @@ FATHOM_INLINE void keep(float* weights, Sixteen values) {
 // weights = columns [k, k + count) of row `row`, at most kSumColumns, and what else sixteen at a time bring.
 template <typename F>
 FATHOM_INLINE void decode_columns(const WeightRows& w, int64_t row, int64_t k, int64_t count, float* weights) {
-  const uint8_t* at = w.data + row * w.row_bytes + k * F::kBytes / 16;
-  for (int64_t c = 0; c < count; c += 16, at += F::kBytes) {
-    keep(weights + c, count - c >= 16 ? F::load(at, _mm256_setzero_ps()) : load_some<F>(at, count - c, _mm256_setzero_ps()));
+  if constexpr (kHasBlocks<F>) {
+    static_assert(kSumColumns == 32);
+    const ThirtyTwo block = F(w, row).block(k / kSumColumns);
+    keep(weights, block.first);
+    keep(weights + 16, block.second);
+  } else {
+    const uint8_t* at = w.data + row * w.row_bytes + k * F::kBytes / 16;
+    for (int64_t c = 0; c < count; c += 16, at += F::kBytes) {
+      keep(weights + c, count - c >= 16 ? F::load(at, _mm256_setzero_ps()) : load_some<F>(at, count - c, _mm256_setzero_ps()));
+    }
   }
-}
-template <>
-FATHOM_INLINE void decode_columns<Q8_0>(const WeightRows& w, int64_t row, int64_t k, int64_t, float* weights) {
-  static_assert(kSumColumns == 32);
-  const ThirtyTwo block = Q8_0(w, row).block(k / kSumColumns);
-  keep(weights, block.first);
-  keep(weights + 16, block.second);
 }
 
 // `count` columns from k on, at most kSumColumns, of `rows` rows from n on.

@@ -146,12 +146,11 @@ struct MXFP4 {
 };
 
 // Keeps a block's factor in front of it, in F16.
-FATHOM_INLINE float q8_0_factor(const uint8_t* block) { return _cvtsh_ss(load_as<uint16_t>(block)); }
-
 struct Q8_0 {
   static constexpr bool kScaled = true;
   static constexpr int kWide = 32;
   static FATHOM_INLINE const uint8_t* block(const uint8_t* row, int64_t k) { return row + (k >> 5) * 34; }
+  static FATHOM_INLINE float factor(const uint8_t* block) { return _cvtsh_ss(load_as<uint16_t>(block)); }
   static FATHOM_INLINE __m512 begin(float factor) { return _mm512_set1_ps(factor); }
   static FATHOM_INLINE __m512 load(const uint8_t* row, int64_t k, __mmask16, __m512 factor) {
     const auto* codes = reinterpret_cast<const __m128i*>(block(row, k) + 2 + (k & 16));
@@ -210,7 +209,7 @@ struct Factors<MXFP4> : BlockFactors {
 template <>
 struct Factors<Q8_0> : BlockFactors {
   using BlockFactors::BlockFactors;
-  FATHOM_INLINE __m512 next() { return Q8_0::begin(q8_0_factor(next_block(34))); }
+  FATHOM_INLINE __m512 next() { return Q8_0::begin(Q8_0::factor(next_block(34))); }
 };
 
 // ---- Products.
@@ -345,7 +344,7 @@ FATHOM_INLINE void load_columns(const uint8_t* row, int64_t k, __mmask16 lanes, 
 #pragma GCC unroll 8
   for (int c = 0; c < C; ++c) {
     __m512 context = _mm512_setzero_ps();
-    if constexpr (F::kScaled) context = F::begin(q8_0_factor(F::block(row, k + kLanes * c)));
+    if constexpr (F::kScaled) context = F::begin(F::factor(F::block(row, k + kLanes * c)));
     out[c] = F::load(row, k + kLanes * c, c == C - 1 ? lanes : __mmask16(0xffff), context);
   }
 }

@@ -18,7 +18,6 @@ std::int64_t FixedAttention::floats(std::int64_t rows, std::int64_t width) noexc
 FixedAttention::FixedAttention(const kernels::KernelTable& kernels, const QueryRows& queries, std::int64_t rank, std::int64_t width,
                                const SoftmaxState& state, OnlineSoftmax& softmax, float* scratch) noexcept
     : kernels_(kernels),
-      fixed_point_(kernels.fixed_point),
       rows_(queries.rows),
       rank_(rank),
       state_(state),
@@ -32,8 +31,8 @@ FixedAttention::FixedAttention(const kernels::KernelTable& kernels, const QueryR
   for (std::int64_t i = 0; i < rows_; ++i) {
     const float* query = queries.data + i * queries.stride;
     std::int16_t* out = queries_ + i * width;
-    query_scales_[2 * i] = fixed_point_.fix_row(query, nullptr, rank, kernels::kFixedLimit, out);
-    query_scales_[2 * i + 1] = fixed_point_.fix_row(query + rank, nullptr, width - rank, kernels::kFixedLimit, out + rank);
+    query_scales_[2 * i] = kernels_.fixed_point.fix_row(query, nullptr, rank, kernels::kFixedLimit, out);
+    query_scales_[2 * i + 1] = kernels_.fixed_point.fix_row(query + rank, nullptr, width - rank, kernels::kFixedLimit, out + rank);
   }
 }
 
@@ -58,13 +57,13 @@ void FixedAttention::add(const LatentPage& page, const std::uint8_t* next) noexc
   float* scores = softmax_.scores();
   const bool as_stored = page.format == StorageFormat::f16;
   const kernels::WeightRows rows = as_stored ? page.rows : decode(page);
-  fixed_point_.products(rows, page.count, rank_, queries_, query_scales_, rows_, page_scales_, scores);
+  kernels_.fixed_point.products(rows, page.count, rank_, queries_, query_scales_, rows_, page_scales_, scores);
   softmax_.weigh(page.first_position, page.count);
   for (std::int64_t i = 0; i < rows_; ++i) {
     weight_scales_[i] =
-        fixed_point_.fix_row(scores + i * kRows, page_scales_, kRows, kernels::kFixedWeightLimit, weights_ + i * kRows);
+        kernels_.fixed_point.fix_row(scores + i * kRows, page_scales_, kRows, kernels::kFixedWeightLimit, weights_ + i * kRows);
   }
-  fixed_point_.sums(rows, page.count, rank_, page_scales_, weights_, weight_scales_, rows_, as_stored ? next : nullptr, state_.out,
+  kernels_.fixed_point.sums(rows, page.count, rank_, page_scales_, weights_, weight_scales_, rows_, as_stored ? next : nullptr, state_.out,
                     state_.out_stride);
 }
 

@@ -37,7 +37,6 @@ class FixedAttention {
   kernels::WeightRows decode(const LatentPage& page) noexcept;
 
   const kernels::KernelTable& kernels_;
-  const kernels::FixedPoint& fixed_point_;
   std::int64_t rows_, rank_;
   SoftmaxState state_;
   OnlineSoftmax& softmax_;
