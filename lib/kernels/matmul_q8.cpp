@@ -231,16 +231,13 @@ FATHOM_INLINE Ints for_tile(Ints codes) {
   return F::kBias ? sub8(codes, all8(F::kBias)) : codes;
 }
 
-// Where decoding takes little of the time, weights are asked for while others are multiplied: memory is idle then.
-constexpr bool kAskWhileMultiplying = kParts == 1;
-
+// What is no stream is asked for while others are multiplied, when memory is idle.
 template <typename F, bool amx, bool stream, typename TileRows>
-void decode(const TileRows& rows, int64_t at, int blocks, Ahead<F>& ahead, Tile<F>& tile) {
+void decode(const TileRows& rows, int64_t at, int blocks, Tile<F>& tile) {
   for (int r = 0; r < kParts; ++r) {
     const auto part = rows.template part<stream>(r, at, blocks);
     F::terms(part, blocks, r, tile);
     for (int b = 0; b < blocks; b += F::kStep) {
-      if constexpr (!stream && !kAskWhileMultiplying) ahead.step();
       F::codes(part, b, [&](int j, int d, Ints codes) __attribute__((always_inline)) {
         tile.codes[b + j][d][r] = for_tile<F, amx>(codes);
       });
@@ -334,16 +331,14 @@ void multiply_amx(const Tile<F>& w, int blocks, const QuantisedRows& x, int m, A
 
 // Adds `blocks` blocks of any number of rows of activations.
 template <typename F>
-void multiply_rows(const Tile<F>& w, int blocks, const QuantisedRows& x, int64_t m, [[maybe_unused]] Ahead<F>& ahead, Totals* totals) {
+void multiply_rows(const Tile<F>& w, int blocks, const QuantisedRows& x, int64_t m, Ahead<F>& ahead, Totals* totals) {
   constexpr void (*kRest[])(const Tile<F>&, int, const QuantisedRows&, Totals*) = {multiply<F, 1>, multiply<F, 2>, multiply<F, 3>};
   int64_t i = 0;
   for (; i + kActivations <= m; i += kActivations) {
-    if constexpr (kAskWhileMultiplying) ahead.ask_for(int(Ahead<F>::kTileLines * kActivations / m) + 1);
+    ahead.ask_for(int(Ahead<F>::kTileLines * kActivations / m) + 1);
     multiply<F, kActivations>(w, blocks, advance(x, i, 0), totals + i);
   }
-  if constexpr (kAskWhileMultiplying) {
-    if (i == 0) ahead.ask_for(Ahead<F>::kTileLines);
-  }
+  if (i == 0) ahead.ask_for(Ahead<F>::kTileLines);
   for (; i + 4 <= m; i += 4) multiply<F, 4>(w, blocks, advance(x, i, 0), totals + i);
   if (i < m) kRest[m - i - 1](w, blocks, advance(x, i, 0), totals + i);
 }
@@ -386,9 +381,9 @@ void matmul_tiles(const WeightRows& w, int64_t first_row, int64_t last_row, cons
         for (int64_t k = 0; k < w.cols; k += kGroupValues, at += kGroupBytes<F>) {
           const int blocks = blocks_at(k, w.cols);
           if constexpr (amx || !TileRows::kInterleaved) {
-            decode<F, amx, false>(rows, at, blocks, ahead, tile);
+            decode<F, amx, false>(rows, at, blocks, tile);
           } else {
-            stream ? decode<F, amx, true>(rows, at, blocks, ahead, tile) : decode<F, amx, false>(rows, at, blocks, ahead, tile);
+            stream ? decode<F, amx, true>(rows, at, blocks, tile) : decode<F, amx, false>(rows, at, blocks, tile);
           }
 #ifdef FATHOM_AMX
           if constexpr (amx) {
