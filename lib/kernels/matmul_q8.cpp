@@ -231,7 +231,7 @@ FATHOM_INLINE Ints for_tile(Ints codes) {
   return F::kBias ? sub8(codes, all8(F::kBias)) : codes;
 }
 
-// What is no stream is asked for while others are multiplied, when memory is idle.
+// Weights that are not read as a stream are asked for while others are multiplied, when memory is idle.
 template <typename F, bool amx, bool stream, typename TileRows>
 void decode(const TileRows& rows, int64_t at, int blocks, Tile<F>& tile) {
   for (int r = 0; r < kParts; ++r) {
