@@ -107,24 +107,18 @@ FATHOM_INLINE int blocks_at(int64_t column, int64_t cols) {
   return cols - column < kGroupValues ? int((cols - column) / kBlockValues) : kGroupBlocks;
 }
 
-// The weights of the next tile, asked for in small steps while this one is decoded or multiplied: asked for at once they would fill the
-// processor's list of outstanding lines, and the decoding would wait. They are asked for in ascending order, which the
+// The weights of the next tile, asked for in small steps while this one is multiplied: asked for at once they would fill the
+// processor's list of outstanding lines, and what is read now would wait. They are asked for in ascending order, which the
 // prefetchers of the second-level cache then continue.
 template <typename F>
 struct Ahead {
   static constexpr int kTileBytes = kTileRows * (kGroupValues / F::kValues) * F::kBytes;
-  static constexpr int kSteps = kParts * kGroupBlocks / F::kStep;  // in a tile
+  static constexpr int kSteps = kParts * kGroupBlocks / F::kStep;  // in a tile whose codes are multiplied as they are decoded
   static constexpr int kTileLines = (kTileBytes + 63) / 64;
   const char* at;
   const char* end;
 
-  FATHOM_INLINE void step() {
-    if (at >= end) return;
-    constexpr int kLines = (kTileBytes / 64 + kSteps - 1) / kSteps;
-#pragma GCC unroll 16
-    for (int line = 0; line < kLines; ++line) _mm_prefetch(at + 64 * line, _MM_HINT_T1);
-    at += 64 * kLines;
-  }
+  FATHOM_INLINE void step() { ask_for((kTileBytes / 64 + kSteps - 1) / kSteps); }
 
   FATHOM_INLINE void ask_for(int lines) {
     if (at >= end) return;

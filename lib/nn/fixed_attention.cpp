@@ -63,8 +63,8 @@ void FixedAttention::add(const LatentPage& page, const std::uint8_t* next) noexc
     weight_scales_[i] =
         kernels_.fixed_point.fix_row(scores + i * kRows, page_scales_, kRows, kernels::kFixedWeightLimit, weights_ + i * kRows);
   }
-  kernels_.fixed_point.sums(rows, page.count, rank_, page_scales_, weights_, weight_scales_, rows_, as_stored ? next : nullptr, state_.out,
-                    state_.out_stride);
+  kernels_.fixed_point.sums(rows, page.count, rank_, page_scales_, weights_, weight_scales_, rows_, as_stored ? next : nullptr,
+                             state_.out, state_.out_stride);
 }
 
 }  // namespace fathom::nn
