@@ -1,5 +1,5 @@
-// A game's loop: 60 frames a second, each with work of its own, and a model that talks in what is left. Prints how long frames took,
-// without the model and with it.
+// A game's loop: 60 frames a second, each with work of its own, and a model that talks in what is left. Prints how long frames
+// took, without the model and with it.
 //   frame_budget MODEL [--frames 600] [--work-ms 8] [--budget-ms 2] [--prompt TEXT]
 #include <CLI/CLI.hpp>
 
@@ -86,7 +86,8 @@ void print_histogram(const char* title, const std::vector<double>& took, double 
               *std::max_element(took.begin(), took.end()), late, kFrameMs);
   for (std::size_t i = 0; i < counts.size(); ++i) {
     const std::string bar(std::size_t(60 * counts[i] / int(took.size())), '#');
-    std::printf("  %s%5.1f ms %6d %s\n", i + 1 == counts.size() ? ">" : " ", first_ms + 0.5 * double(i), counts[i], bar.c_str());
+    std::printf("  %s%5.1f ms %6d %s\n", i + 1 == counts.size() ? ">" : " ", first_ms + 0.5 * double(i), counts[i],
+                bar.c_str());
   }
 }
 

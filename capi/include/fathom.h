@@ -29,8 +29,8 @@
  * FATHOM_BUFFER_TOO_SMALL; *needed is set all the same.
  *
  * THREADS. Functions on a const handle may be called from any number of threads at once, others from one at a time for one
- * handle; a call that finds its session or batch in use returns FATHOM_WRONG_STATE and does nothing. fathom_session_cancel is the
- * exception: any thread, any time before the release. Releases may happen on any thread.
+ * handle; a call that finds its session or batch in use returns FATHOM_WRONG_STATE and does nothing. fathom_session_cancel is
+ * the exception: any thread, any time before the release. Releases may happen on any thread.
  *
  * CALLBACKS run on the thread of the call that caused them, tasks of a task system aside. They may use other objects, not
  * the one they were called for (FATHOM_WRONG_STATE). One that fails, or lets a C++ exception out, makes the call fail with
@@ -39,8 +39,8 @@
  * UNITS. Sizes in bytes, times in microseconds, positions in tokens from 0, probabilities as natural logarithms.
  *
  * SAME BITS. For one build and instruction set, logits and tokens do not depend on the number of threads, on a task system's
- * order, or on where a budget cuts. With fathom_runtime_options.invariant they do not depend on how a prompt is cut into appends,
- * on batch mates, or on fork, rewind, sync and restore either.
+ * order, or on where a budget cuts. With fathom_runtime_options.invariant they do not depend on how a prompt is cut into
+ * appends, on batch mates, or on fork, rewind, sync and restore either.
  */
 #ifndef FATHOM_H
 #define FATHOM_H
@@ -112,8 +112,8 @@ typedef struct fathom_allocator {
 
 /* Fork and join. `run` calls task(context, i) for each i in [0, count), on any threads and in any order, and returns 0 when all
  * have returned; a serial loop is correct. Anything else, or a task left out, is a failure: fathom then does the missing
- * tasks itself and the step ends with FATHOM_CALLBACK_FAILED, its result filled and its session intact. Several threads may call `run` at once.
- * `concurrency`: how many calls may be in flight at once, at least 1. */
+ * tasks itself and the step ends with FATHOM_CALLBACK_FAILED, its result filled and its session intact. Several threads may
+ * call `run` at once. `concurrency`: how many calls may be in flight at once, at least 1. */
 typedef struct fathom_task_system {
   uint32_t struct_size;
   int32_t concurrency;
@@ -152,13 +152,15 @@ typedef struct fathom_log_sink {
 
 typedef struct fathom_runtime fathom_runtime;
 
-/* The hooks are copied; what their `user` points to must outlive the runtime and all that was made from it. NULL: the process heap;
- * a pool of `threads` whose workers sleep when there is nothing to do; the operating system's files; silence. On processors with AMX,
- * Linux is asked to let the process use its registers, once and for good; `isa_limit` "avx512_bf16" leaves that. */
+/* The hooks are copied; what their `user` points to must outlive the runtime and all that was made from it. NULL: the process
+ * heap; a pool of `threads` whose workers sleep when there is nothing to do; the operating system's files; silence. On
+ * processors with AMX, Linux is asked to let the process use its registers, once and for good; `isa_limit` "avx512_bf16" leaves
+ * that. */
 typedef struct fathom_runtime_options {
   uint32_t struct_size;
-  int32_t threads;       /* of the pool, the calling one included; 0: one for each core the process may use */
-  const char* isa_limit; /* "scalar", "avx2", "avx512", "avx512_vnni", "avx512_bf16" or "amx_int8"; empty: the best this CPU has */
+  int32_t threads; /* of the pool, the calling one included; 0: one for each core the process may use */
+  const char*
+      isa_limit; /* "scalar", "avx2", "avx512", "avx512_vnni", "avx512_bf16" or "amx_int8"; empty: the best this CPU has */
   size_t isa_limit_size;
   const fathom_allocator* allocator;
   const fathom_task_system* tasks;
@@ -194,9 +196,10 @@ typedef struct fathom_model_options {
   uint32_t verify; /* 1: read every weight once, refuse the checkpoint when one is not a finite number */
   fathom_progress progress;
   void* progress_user;
-  uint32_t lazy; /* 1: mapped weights stay as the file has them and come into memory as they are first used, so that opening takes no
-                  * time and the first tokens do; 0: they are read before this returns, unless they are larger than the machine's
-                  * memory, and moved into memory from the allocator where that makes generating faster, see memory_needs */
+  uint32_t
+      lazy; /* 1: mapped weights stay as the file has them and come into memory as they are first used, so that opening takes no
+             * time and the first tokens do; 0: they are read before this returns, unless they are larger than the machine's
+             * memory, and moved into memory from the allocator where that makes generating faster, see memory_needs */
   uint32_t reserved;
 } fathom_model_options;
 
@@ -261,8 +264,8 @@ FATHOM_API int32_t fathom_model_text_key(const fathom_model* model, size_t index
 
 #define FATHOM_FINGERPRINT_SIZE 32
 
-/* Writes FATHOM_FINGERPRINT_SIZE bytes that are equal for equal checkpoints, wherever they lie. An identity, not a proof against
- * forgery: not every weight is read for it. */
+/* Writes FATHOM_FINGERPRINT_SIZE bytes that are equal for equal checkpoints, wherever they lie. An identity, not a proof
+ * against forgery: not every weight is read for it. */
 FATHOM_API int32_t fathom_model_fingerprint(const fathom_model* model, uint8_t* fingerprint);
 
 /* Memory by what it is for. Weights, cache and scratch come from the allocator. */
@@ -273,8 +276,8 @@ typedef struct fathom_memory_needs {
   int64_t weights_bytes; /* of weights that are read or moved into memory; the file's pages go in exchange */
   int64_t cache_bytes;
   int64_t scratch_bytes;
-  int64_t other_bytes;   /* sampling, timelines, traces; partly from the C++ heap */
-  int64_t peak_bytes; /* the most at any moment, loading included, mapped_bytes apart */
+  int64_t other_bytes; /* sampling, timelines, traces; partly from the C++ heap */
+  int64_t peak_bytes;  /* the most at any moment, loading included, mapped_bytes apart */
 } fathom_memory_needs;
 
 /* What fathom_model_open would take; reads headers, no weights. */
@@ -324,8 +327,8 @@ FATHOM_API int32_t fathom_encode_chat(const fathom_model* model, const fathom_me
 
 typedef struct fathom_session fathom_session;
 
-/* How the next token is chosen. All zero: always the likeliest one. In this order: repetition, frequency and presence penalties,
- * temperature, top_k, top_p, min_p, a draw. */
+/* How the next token is chosen. All zero: always the likeliest one. In this order: repetition, frequency and presence
+ * penalties, temperature, top_k, top_p, min_p, a draw. */
 typedef struct fathom_sampling_options {
   uint32_t struct_size;
   float temperature;        /* 0: the likeliest token */
@@ -415,8 +418,9 @@ FATHOM_API int32_t fathom_session_step(fathom_session* session, const fathom_ste
 /* Gets text as it is generated (not zero-terminated, whole characters). Anything but 0 ends the generation. */
 typedef int32_t (*fathom_text_sink)(void* user, const char* text, size_t text_size);
 
-/* Steps until generation ends or `max_new_tokens` (0: no limit) are there, and hands the text to `sink` token by token, read as by
- * fathom_session_read_text. The result is that of all steps together; stop is FATHOM_STOP_CANCELLED when the sink ended it. */
+/* Steps until generation ends or `max_new_tokens` (0: no limit) are there, and hands the text to `sink` token by token, read as
+ * by fathom_session_read_text. The result is that of all steps together; stop is FATHOM_STOP_CANCELLED when the sink ended it.
+ */
 FATHOM_API int32_t fathom_session_generate(fathom_session* session, int64_t max_new_tokens, fathom_text_sink sink, void* user,
                                            fathom_step_result* result);
 
@@ -474,14 +478,14 @@ FATHOM_API int32_t fathom_session_reset(fathom_session* session);
 typedef int32_t (*fathom_write)(void* user, const void* data, size_t bytes);
 typedef int32_t (*fathom_read)(void* user, void* data, size_t bytes);
 
-/* Writes the session's state: versioned, checksummed, tied to the model's fingerprint and the cache's format. `bytes` in all are
- * what fathom_session_saved_bytes says. */
+/* Writes the session's state: versioned, checksummed, tied to the model's fingerprint and the cache's format. `bytes` in all
+ * are what fathom_session_saved_bytes says. */
 FATHOM_API int32_t fathom_session_save(const fathom_session* session, fathom_write write, void* user);
 FATHOM_API int32_t fathom_session_saved_bytes(const fathom_session* session, uint64_t* bytes);
 
 /* Makes the session what was saved; it goes on with the same bits. FATHOM_CORRUPT_FILE for bytes that are no state or a
- * damaged one, FATHOM_INVALID_ARGUMENT for another model's or another cache format, FATHOM_CONTEXT_FULL for a longer one than fits.
- * All or nothing: after a failure the session is as it was. */
+ * damaged one, FATHOM_INVALID_ARGUMENT for another model's or another cache format, FATHOM_CONTEXT_FULL for a longer one than
+ * fits. All or nothing: after a failure the session is as it was. */
 FATHOM_API int32_t fathom_session_restore(fathom_session* session, fathom_read read, void* user);
 
 /* ---- Routing: what the experts do ---------------------------------------------------------------------------------------- */
@@ -495,12 +499,12 @@ typedef struct fathom_route {
   int32_t reserved;
 } fathom_route;
 
-/* Choices since the last read, by position, layer, expert. Consumes as fathom_session_read_text does. FATHOM_WRONG_STATE without
- * trace_routes; none for a model without experts. */
+/* Choices since the last read, by position, layer, expert. Consumes as fathom_session_read_text does. FATHOM_WRONG_STATE
+ * without trace_routes; none for a model without experts. */
 FATHOM_API int32_t fathom_session_read_routes(fathom_session* session, fathom_route* routes, size_t capacity, size_t* needed);
 
-/* How often each expert of a layer was chosen since the session was made or reset, and the sum of its gates; info.experts of each,
- * either pointer may be NULL. `needed` is set to 0 for a dense layer. FATHOM_WRONG_STATE without count_routes. */
+/* How often each expert of a layer was chosen since the session was made or reset, and the sum of its gates; info.experts of
+ * each, either pointer may be NULL. `needed` is set to 0 for a dense layer. FATHOM_WRONG_STATE without count_routes. */
 FATHOM_API int32_t fathom_session_route_totals(const fathom_session* session, int32_t layer, uint64_t* counts, double* gates,
                                                size_t capacity, size_t* needed);
 
@@ -518,8 +522,8 @@ typedef struct fathom_batch_options {
 FATHOM_API int32_t fathom_batch_create(const fathom_model* model, const fathom_batch_options* options, fathom_batch** batch);
 FATHOM_API void fathom_batch_release(fathom_batch* batch);
 
-/* A member stays usable by its own functions between steps, and leaves when it is released. Sessions of other models, members of
- * another batch and one more than there is room for are FATHOM_INVALID_ARGUMENT. */
+/* A member stays usable by its own functions between steps, and leaves when it is released. Sessions of other models, members
+ * of another batch and one more than there is room for are FATHOM_INVALID_ARGUMENT. */
 FATHOM_API int32_t fathom_batch_add(fathom_batch* batch, fathom_session* session);
 FATHOM_API int32_t fathom_batch_remove(fathom_batch* batch, fathom_session* session);
 
@@ -534,15 +538,16 @@ typedef struct fathom_batch_result {
   double longest_unit_us;
 } fathom_batch_result;
 
-/* Works for all members in joint passes: members that generate first, one token each, then prompts in turn, in chunks that fill the
- * rest. max_new_tokens counts for each member; the step returns when one has them, so that nobody waits for another's prompt,
- * when no member has anything left to do, or when the budget ends. One member's failure leaves the others alone and the
+/* Works for all members in joint passes: members that generate first, one token each, then prompts in turn, in chunks that fill
+ * the rest. max_new_tokens counts for each member; the step returns when one has them, so that nobody waits for another's
+ * prompt, when no member has anything left to do, or when the budget ends. One member's failure leaves the others alone and the
  * status FATHOM_OK. */
 FATHOM_API int32_t fathom_batch_step(fathom_batch* batch, const fathom_step_options* options, fathom_batch_result* result);
 
 /* What the last step did for one member. Returns the status of its part, with its own error text; *result is filled in any case
  * when the session is a member. */
-FATHOM_API int32_t fathom_batch_get_result(const fathom_batch* batch, const fathom_session* session, fathom_step_result* result);
+FATHOM_API int32_t fathom_batch_get_result(const fathom_batch* batch, const fathom_session* session,
+                                           fathom_step_result* result);
 
 #ifdef __cplusplus
 }

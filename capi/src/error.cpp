@@ -18,8 +18,8 @@ std::size_t character_size(const unsigned char* text, std::size_t size) noexcept
   if (bytes == 0 || bytes > size) return 0;
   if (std::any_of(text + 1, text + bytes, [](unsigned char byte) { return (byte & 0xc0) != 0x80; })) return 0;
   // longer than need be, surrogates, past the last code point
-  const bool outside = (lead == 0xe0 && text[1] < 0xa0) || (lead == 0xed && text[1] >= 0xa0) || (lead == 0xf0 && text[1] < 0x90) ||
-                       (lead == 0xf4 && text[1] >= 0x90);
+  const bool outside = (lead == 0xe0 && text[1] < 0xa0) || (lead == 0xed && text[1] >= 0xa0) ||
+                       (lead == 0xf0 && text[1] < 0x90) || (lead == 0xf4 && text[1] >= 0x90);
   return outside ? 0 : bytes;
 }
 
@@ -27,7 +27,8 @@ std::size_t character_size(const unsigned char* text, std::size_t size) noexcept
 
 void clear_error() noexcept { error_text[0] = '\0'; }
 
-// Sentences quote what the host and its files passed in, which need not be UTF-8: each byte that is not becomes a question mark.
+// Sentences quote what the host and its files passed in, which need not be UTF-8: each byte that is not becomes a question
+// mark.
 void note_error(const char* sentence) noexcept {
   const auto* text = reinterpret_cast<const unsigned char*>(sentence);
   std::size_t left = std::strlen(sentence), size = 0;

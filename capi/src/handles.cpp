@@ -7,10 +7,14 @@ namespace {
 
 const char* kind_name(Kind kind) {
   switch (kind) {
-    case Kind::runtime: return "runtime";
-    case Kind::model: return "model";
-    case Kind::session: return "session";
-    case Kind::batch: return "batch";
+    case Kind::runtime:
+      return "runtime";
+    case Kind::model:
+      return "model";
+    case Kind::session:
+      return "session";
+    case Kind::batch:
+      return "batch";
   }
   return "released or unknown";
 }

@@ -41,8 +41,8 @@ void release(Shell* shell) noexcept;
 
 enum class Access { read, write };
 
-// Marks the shell as used. Throws invalid_argument when it is NULL, released or of another kind, and wrong_state when the use does not
-// go together with one that is under way.
+// Marks the shell as used. Throws invalid_argument when it is NULL, released or of another kind, and wrong_state when the use
+// does not go together with one that is under way.
 void begin_use(const Shell* shell, Kind kind, const char* name, Access access);
 void end_use(const Shell* shell, Access access) noexcept;
 

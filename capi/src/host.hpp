@@ -18,7 +18,8 @@ std::unique_ptr<fathom::TaskSystem> adapt(const fathom_task_system& hook);
 std::unique_ptr<fathom::FileSystem> adapt(const fathom_file_system& hook);
 std::unique_ptr<fathom::LogSink> adapt(const fathom_log_sink& hook);
 
-// Runs `work`; throws callback_failed behind it when the host's task system failed in a run that this thread asked for meanwhile.
+// Runs `work`; throws callback_failed behind it when the host's task system failed in a run that this thread asked for
+// meanwhile.
 bool take_task_failure() noexcept;
 template <typename Work>
 void watch_tasks(Work&& work) {

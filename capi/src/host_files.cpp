@@ -17,13 +17,16 @@ int32_t call(Call&& hook) noexcept {
 // Statuses keep their meaning where they have one for files.
 [[noreturn]] void refuse(int32_t status, const std::string& what) {
   switch (status) {
-    case FATHOM_NOT_FOUND: fail(status, what + ": the host's file system has no such file");
+    case FATHOM_NOT_FOUND:
+      fail(status, what + ": the host's file system has no such file");
     case FATHOM_IO_ERROR:
     case FATHOM_CORRUPT_FILE:
     case FATHOM_UNSUPPORTED:
     case FATHOM_OUT_OF_MEMORY:
-    case FATHOM_CANCELLED: fail(status, what + ": the host's file system says " + fathom_status_name(status));
-    default: fail(FATHOM_CALLBACK_FAILED, what + ": the host's file system failed with " + std::to_string(status));
+    case FATHOM_CANCELLED:
+      fail(status, what + ": the host's file system says " + fathom_status_name(status));
+    default:
+      fail(FATHOM_CALLBACK_FAILED, what + ": the host's file system failed with " + std::to_string(status));
   }
 }
 

@@ -1,5 +1,5 @@
-// fathom_task_system as a fathom::TaskSystem, for hosts that keep their promise and for those that do not: every task runs exactly
-// once, and none is running when run() returns, whatever the host did.
+// fathom_task_system as a fathom::TaskSystem, for hosts that keep their promise and for those that do not: every task runs
+// exactly once, and none is running when run() returns, whatever the host did.
 //
 // The index a host passes is not used. Each call draws the next one from a ticket, so that calls made twice or too late find
 // nothing to do, and what the host left out is done by the caller.

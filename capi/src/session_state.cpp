@@ -24,9 +24,8 @@ int32_t fathom_session_save(const fathom_session* session, fathom_write write, v
   return capi::guard([&] {
     const auto used = capi::read(session, "session");
     capi::require(write != nullptr, "write is NULL");
-    used->value.save([&](std::span<const std::byte> bytes) {
-      ask("write", [&] { return write(user, bytes.data(), bytes.size()); });
-    });
+    used->value.save(
+        [&](std::span<const std::byte> bytes) { ask("write", [&] { return write(user, bytes.data(), bytes.size()); }); });
   });
 }
 
@@ -42,8 +41,7 @@ int32_t fathom_session_restore(fathom_session* session, fathom_read read, void* 
   return capi::guard([&] {
     const auto used = capi::write(session, "session");
     capi::require(read != nullptr, "read is NULL");
-    used->value.restore([&](std::span<std::byte> bytes) {
-      ask("read", [&] { return read(user, bytes.data(), bytes.size()); });
-    });
+    used->value.restore(
+        [&](std::span<std::byte> bytes) { ask("read", [&] { return read(user, bytes.data(), bytes.size()); }); });
   });
 }

@@ -41,7 +41,8 @@ std::vector<T> distinct(std::vector<T> values, T least) {
 std::string main_format(const fathom::Inspection& inspection) {
   std::map<std::string, std::int64_t> bytes;
   for (const auto& tensor : inspection.tensors) bytes[tensor.format] += tensor.bytes;
-  const auto most = std::max_element(bytes.begin(), bytes.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+  const auto most =
+      std::max_element(bytes.begin(), bytes.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
   return most == bytes.end() ? "" : most->first;
 }
 
@@ -113,7 +114,8 @@ int bench(Arguments arguments) {
     for (const std::int64_t tokens : arguments.prompts) keep(run_prompt(loaded.model, settings, tokens));
     for (const int sessions : arguments.batches) {
       for (const std::int64_t depth : arguments.depths) {
-        if (arguments.generated > 0) keep(run_generation(loaded.model, settings, *contexts, depth, arguments.generated, sessions));
+        if (arguments.generated > 0)
+          keep(run_generation(loaded.model, settings, *contexts, depth, arguments.generated, sessions));
       }
     }
     report.resident_bytes = loaded.runtime.resident_bytes();
@@ -152,16 +154,20 @@ void add_bench(CLI::App& app, Command& chosen) {
       ->check(CLI::Range(1, 8192))
       ->capture_default_str();
   command->add_option("--seed", arguments->settings.seed, "Of the random tokens")->capture_default_str();
-  command->add_flag("--same-text", arguments->settings.same_text,
-                    "Feed sessions that generate together the same tokens, as some engines' benchmarks do: they choose the same experts");
+  command->add_flag(
+      "--same-text", arguments->settings.same_text,
+      "Feed sessions that generate together the same tokens, as some engines' benchmarks do: they choose the same experts");
   command->add_option("--ceiling-mb", arguments->ceiling_mb, "Memory to measure the read bandwidth with; 0: no ceilings")
       ->check(CLI::Range(0, 1 << 20))
       ->capture_default_str();
   command->add_flag("--json", arguments->json, "One JSON object on standard output");
   command->footer(
-      "Tokens are random, different for each session and position, and nothing stops at any of them. A context is filled once for\n"
-      "each depth, which is not timed, and rewound between repetitions. First the ceilings are measured: reading memory, and dot\n"
-      "products from registers (8-bit ones for quantised blocks). tokens/s is the median of the repetitions; of sessions together, the sum.\n"
+      "Tokens are random, different for each session and position, and nothing stops at any of them. A context is filled once "
+      "for\n"
+      "each depth, which is not timed, and rewound between repetitions. First the ceilings are measured: reading memory, and "
+      "dot\n"
+      "products from registers (8-bit ones for quantised blocks). tokens/s is the median of the repetitions; of sessions "
+      "together, the sum.\n"
       "Examples:\n"
       "  fathom bench model.gguf\n"
       "  fathom bench model.gguf -p 512 -n 64 -d 0,4096 -t 1,2 -b 1,8 -r 5 --json\n"

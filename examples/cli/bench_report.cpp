@@ -133,8 +133,8 @@ void print_heading(const BenchReport& report) {
   std::printf("kernels  %s\n", report.isa.c_str());
   for (const Ceilings& c : report.ceilings) {
     const Rate dots = dot_rate(report, c);
-    std::printf("ceiling  %d thread%s: reads %.1f GB/s (median %.1f), ", c.threads, c.threads == 1 ? "" : "s", c.read_gb_per_s.best,
-                c.read_gb_per_s.median);
+    std::printf("ceiling  %d thread%s: reads %.1f GB/s (median %.1f), ", c.threads, c.threads == 1 ? "" : "s",
+                c.read_gb_per_s.best, c.read_gb_per_s.median);
     if (dots.best > 0) {
       std::printf("%s dot products %.0f GOP/s (median %.0f; %s)\n", dot_kind(report).c_str(), dots.best, dots.median,
                   dot_instruction(report).c_str());
@@ -143,8 +143,8 @@ void print_heading(const BenchReport& report) {
     }
   }
   std::printf("loading  %.2f s\n", report.load_ms * 1e-3);
-  std::printf("\n%-26s %7s %9s %9s %9s %9s %8s %9s  %s\n", "run", "threads", "tokens/s", "least", "most", "MB/token", "GB/s", "GOP/s",
-              "of the ceiling");
+  std::printf("\n%-26s %7s %9s %9s %9s %9s %8s %9s  %s\n", "run", "threads", "tokens/s", "least", "most", "MB/token", "GB/s",
+              "GOP/s", "of the ceiling");
   std::fflush(stdout);
 }
 

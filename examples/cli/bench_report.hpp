@@ -14,7 +14,7 @@ namespace cli {
 
 struct BenchReport {
   fathom::ModelInfo model;
-  std::string format;           // that most of the weights are in
+  std::string format;                // that most of the weights are in
   std::int64_t cache_row_bytes = 0;  // of one token, all layers
   std::string isa;
   std::vector<Ceilings> ceilings;  // one for each number of threads; empty: not measured
@@ -33,13 +33,13 @@ struct RunSpeed {
 };
 RunSpeed speed_of(const BenchReport& report, const BenchRun& run);
 
-// The dot products that a format's prompts are held against: "int8" for formats of quantised blocks, "bf16" where CPU and weights
-// have it, else "f32".
+// The dot products that a format's prompts are held against: "int8" for formats of quantised blocks, "bf16" where CPU and
+// weights have it, else "f32".
 std::string dot_kind(const BenchReport& report);
 
 void print_heading(const BenchReport& report);  // all but the runs
 void print_run(const BenchReport& report, const BenchRun& run);
-void print_ending(const BenchReport& report);   // parts and memory
+void print_ending(const BenchReport& report);  // parts and memory
 nlohmann::ordered_json to_json(const BenchReport& report);
 
 }  // namespace cli

@@ -109,7 +109,8 @@ std::vector<fathom::TokenId> random_tokens(std::uint64_t seed, std::int64_t text
   std::vector<fathom::TokenId> ids;
   const std::uint64_t start = mix(mix(seed) ^ static_cast<std::uint64_t>(text));
   for (std::int64_t i = first; i < first + count; ++i) {
-    ids.push_back(static_cast<fathom::TokenId>(mix(start + static_cast<std::uint64_t>(i)) % static_cast<std::uint64_t>(vocab_size)));
+    ids.push_back(
+        static_cast<fathom::TokenId>(mix(start + static_cast<std::uint64_t>(i)) % static_cast<std::uint64_t>(vocab_size)));
   }
   return ids;
 }
@@ -141,7 +142,8 @@ void FilledContexts::restore(std::int64_t depth, Session& session) const {
   std::FILE* file = files_.at(depth).get();
   std::rewind(file);
   session.restore([&](std::span<std::byte> bytes) {
-    if (std::fread(bytes.data(), 1, bytes.size(), file) != bytes.size()) throw std::runtime_error("a temporary file cannot be read");
+    if (std::fread(bytes.data(), 1, bytes.size(), file) != bytes.size())
+      throw std::runtime_error("a temporary file cannot be read");
   });
 }
 

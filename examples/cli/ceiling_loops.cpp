@@ -114,13 +114,15 @@ __attribute__((target("avx512f"))) std::uint64_t read_avx512_streams(const std::
 // instruction takes; their values do not matter.
 #define CLI_TWELVE(one) one(0) one(1) one(2) one(3) one(4) one(5) one(6) one(7) one(8) one(9) one(10) one(11)
 #define CLI_TWENTY(one) CLI_TWELVE(one) one(12) one(13) one(14) one(15) one(16) one(17) one(18) one(19)
-#define CLI_YMM "ymm0", "ymm1", "ymm2", "ymm3", "ymm4", "ymm5", "ymm6", "ymm7", "ymm8", "ymm9", "ymm10", "ymm11", "ymm12", "ymm13", \
-                "ymm14", "ymm15", "cc"
-#define CLI_ZMM "zmm0", "zmm1", "zmm2", "zmm3", "zmm4", "zmm5", "zmm6", "zmm7", "zmm8", "zmm9", "zmm10", "zmm11", "zmm12", "zmm13", \
-                "zmm14", "zmm15", "zmm16", "zmm17", "zmm18", "zmm19", "zmm30", "zmm31", "cc"
+#define CLI_YMM                                                                                                                \
+  "ymm0", "ymm1", "ymm2", "ymm3", "ymm4", "ymm5", "ymm6", "ymm7", "ymm8", "ymm9", "ymm10", "ymm11", "ymm12", "ymm13", "ymm14", \
+      "ymm15", "cc"
+#define CLI_ZMM                                                                                                                \
+  "zmm0", "zmm1", "zmm2", "zmm3", "zmm4", "zmm5", "zmm6", "zmm7", "zmm8", "zmm9", "zmm10", "zmm11", "zmm12", "zmm13", "zmm14", \
+      "zmm15", "zmm16", "zmm17", "zmm18", "zmm19", "zmm30", "zmm31", "cc"
 
 #define CLI_ZERO_ZMM(i) "vpxord %%zmm" #i ", %%zmm" #i ", %%zmm" #i "\n\t"
-#define CLI_ZMM_LOOP(one)                                                                                          \
+#define CLI_ZMM_LOOP(one) \
   asm volatile(CLI_TWENTY(CLI_ZERO_ZMM) CLI_ZERO_ZMM(30) CLI_ZERO_ZMM(31) "1:\n\t" CLI_TWENTY(one) "dec %0\n\t" \
                "jnz 1b\n\t" : "+r"(rounds) : : CLI_ZMM)
 #define CLI_VNNI(i) "vpdpbusd %%zmm30, %%zmm31, %%zmm" #i "\n\t"
@@ -132,15 +134,20 @@ __attribute__((target("avx512f,avx512bf16"))) void dot_avx512_bf16(std::int64_t 
 __attribute__((target("avx512f"))) void dot_avx512_f32(std::int64_t rounds) { CLI_ZMM_LOOP(CLI_FMA512); }
 
 #define CLI_ZERO_YMM(i) "vpxor %%ymm" #i ", %%ymm" #i ", %%ymm" #i "\n\t"
-#define CLI_YMM_LOOP(body)                                                                                                     \
-  asm volatile(CLI_TWELVE(CLI_ZERO_YMM) CLI_ZERO_YMM(12) CLI_ZERO_YMM(13) CLI_ZERO_YMM(14) CLI_ZERO_YMM(15) "1:\n\t" body "dec %0\n\t" \
-               "jnz 1b\n\t" : "+r"(rounds) : : CLI_YMM)
+#define CLI_YMM_LOOP(body)                                                                                                \
+  asm volatile(CLI_TWELVE(CLI_ZERO_YMM) CLI_ZERO_YMM(12) CLI_ZERO_YMM(13) CLI_ZERO_YMM(14) CLI_ZERO_YMM(15) "1:\n\t" body \
+                                                                                                            "dec %0\n\t"  \
+                                                                                                            "jnz 1b\n\t"  \
+               : "+r"(rounds)                                                                                             \
+               :                                                                                                          \
+               : CLI_YMM)
 #define CLI_FMA256(i) "vfmadd231ps %%ymm14, %%ymm15, %%ymm" #i "\n\t"
 #define CLI_AVX_VNNI(i) "%{vex%} vpdpbusd %%ymm14, %%ymm15, %%ymm" #i "\n\t"
-// Without VNNI: four products of bytes summed in 16 bits, which is as many as weights of five bits allow, then once into 32 bits.
-#define CLI_MADDUBS(sum)                                                                                                     \
+// Without VNNI: four products of bytes summed in 16 bits, which is as many as weights of five bits allow, then once into 32
+// bits.
+#define CLI_MADDUBS(sum)                                                                                                   \
   "vpmaddubsw %%ymm14, %%ymm15, %%ymm8\n\tvpmaddubsw %%ymm14, %%ymm15, %%ymm9\n\tvpmaddubsw %%ymm14, %%ymm15, %%ymm10\n\t" \
-  "vpmaddubsw %%ymm14, %%ymm15, %%ymm11\n\tvpaddw %%ymm8, %%ymm9, %%ymm9\n\tvpaddw %%ymm10, %%ymm11, %%ymm11\n\t"           \
+  "vpmaddubsw %%ymm14, %%ymm15, %%ymm11\n\tvpaddw %%ymm8, %%ymm9, %%ymm9\n\tvpaddw %%ymm10, %%ymm11, %%ymm11\n\t"          \
   "vpaddw %%ymm9, %%ymm11, %%ymm11\n\tvpmaddwd %%ymm13, %%ymm11, %%ymm11\n\tvpaddd %%ymm11, %%ymm" #sum ", %%ymm" #sum "\n\t"
 
 __attribute__((target("avx2,fma"))) void dot_avx2_f32(std::int64_t rounds) { CLI_YMM_LOOP(CLI_TWELVE(CLI_FMA256)); }
@@ -159,7 +166,8 @@ struct alignas(64) TileShapes {
 void dot_amx_bf16(std::int64_t rounds) {
   const TileShapes shapes;
   asm volatile(
-      "ldtilecfg %1\n\ttilezero %%tmm0\n\ttilezero %%tmm1\n\ttilezero %%tmm2\n\ttilezero %%tmm3\n\ttilezero %%tmm4\n\ttilezero %%tmm5\n\t"
+      "ldtilecfg %1\n\ttilezero %%tmm0\n\ttilezero %%tmm1\n\ttilezero %%tmm2\n\ttilezero %%tmm3\n\ttilezero %%tmm4\n\ttilezero "
+      "%%tmm5\n\t"
       "1:\n\ttdpbf16ps %%tmm5, %%tmm4, %%tmm0\n\ttdpbf16ps %%tmm5, %%tmm4, %%tmm1\n\ttdpbf16ps %%tmm5, %%tmm4, %%tmm2\n\t"
       "tdpbf16ps %%tmm5, %%tmm4, %%tmm3\n\tdec %0\n\tjnz 1b\n\ttilerelease"
       : "+r"(rounds)

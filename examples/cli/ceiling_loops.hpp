@@ -19,7 +19,7 @@ ReadLoops read_loops();
 struct DotLoop {
   const char* instruction = nullptr;  // what it is made of; null: not measured on this CPU
   void (*run)(std::int64_t rounds) = nullptr;
-  double multiply_adds = 0;           // of one round
+  double multiply_adds = 0;  // of one round
 };
 DotLoop int8_loop();  // 8 bits by 8 bits into 32
 DotLoop bf16_loop();  // BF16 into F32

@@ -65,7 +65,8 @@ double seconds_together(int threads, const std::function<void(int)>& work) {
   for (int i = 1; i < threads; ++i) others.emplace_back(body, i);
   body(0);
   others.clear();
-  return std::chrono::duration<double>(*std::max_element(ended.begin(), ended.end()) - *std::min_element(began.begin(), began.end()))
+  return std::chrono::duration<double>(*std::max_element(ended.begin(), ended.end()) -
+                                       *std::min_element(began.begin(), began.end()))
       .count();
 }
 
@@ -127,7 +128,8 @@ Ceilings measure(const Buffer& buffer, int threads) {
   Ceilings found;
   found.threads = threads;
   const ReadLoops loops = read_loops();
-  const Rate one = measure_reading(buffer, loops.one_stream, threads), four = measure_reading(buffer, loops.four_streams, threads);
+  const Rate one = measure_reading(buffer, loops.one_stream, threads),
+             four = measure_reading(buffer, loops.four_streams, threads);
   found.read_gb_per_s = one.best > four.best ? one : four;
   found.int8_gop_per_s = measure_dots(int8_loop(), threads);
   found.bf16_gop_per_s = measure_dots(bf16_loop(), threads);

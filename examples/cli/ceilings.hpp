@@ -28,9 +28,9 @@ DotInstructions dot_instructions();
 // GB a second that one thread reads from a first-level cache; in this process.
 Rate measure_cached_reading();
 
-// For each number of threads. `buffer_bytes` is read for the bandwidth: many times the caches, on large pages where the system has
-// them; less is taken when little memory is free. Runs in a child process, so that this one's memory stays its own.
-// Throws when it cannot be run.
+// For each number of threads. `buffer_bytes` is read for the bandwidth: many times the caches, on large pages where the system
+// has them; less is taken when little memory is free. Runs in a child process, so that this one's memory stays its own. Throws
+// when it cannot be run.
 std::vector<Ceilings> measure_ceilings(const std::vector<int>& threads, std::int64_t buffer_bytes);
 
 }  // namespace cli

@@ -109,8 +109,9 @@ void add_perplexity(CLI::App& app, Command& chosen) {
   auto arguments = std::make_shared<Arguments>();
   arguments->model.add_to(*command);
   command->add_option("--file", arguments->file, "The text; -: standard input");
-  command->add_option("--tokens-file", arguments->tokens_file,
-                      "Instead of a text, its token ids, separated by commas or white space (nothing is put in front); -: stdin");
+  command->add_option(
+      "--tokens-file", arguments->tokens_file,
+      "Instead of a text, its token ids, separated by commas or white space (nothing is put in front); -: stdin");
   command->add_option("--context", arguments->context, "Tokens in a window; by default the model's context, at most 2048")
       ->check(CLI::Range(2, 1 << 30));
   command->add_option("--stride", arguments->stride, "Tokens from one window to the next; by default half a window")

@@ -116,7 +116,8 @@ void add_routes(CLI::App& app, Command& chosen) {
                    "The JSON file to write, and print each layer's most and least used expert; -: JSON on standard output")
       ->capture_default_str();
   command->footer(
-      "{\"model\", \"layers\": [those with experts], \"use\": [{\"layer\", \"most_used\", \"least_used\", \"choices\": [of each "
+      "{\"model\", \"layers\": [those with experts], \"use\": [{\"layer\", \"most_used\", \"least_used\", \"choices\": [of "
+      "each "
       "expert]}], \"tokens\": [{\"position\", \"token\", \"routes\": [{\"layer\", \"experts\", \"weights\"}]}]}\n"
       "Examples:\n"
       "  fathom routes DeepSeek-V2-Lite/ --prompt 'Once upon a time' --output routes.json\n"

@@ -15,9 +15,9 @@ struct ChatMessage {
 };
 
 struct ChatOptions {
-  std::string format;                // one of chat_formats(); empty: what the checkpoint's template and tokens say
-  bool thinking = false;             // DeepSeek-V3.1: let the answer begin with reasoning
-  bool add_generation_prompt = true; // end where the assistant's answer begins
+  std::string format;                 // one of chat_formats(); empty: what the checkpoint's template and tokens say
+  bool thinking = false;              // DeepSeek-V3.1: let the answer begin with reasoning
+  bool add_generation_prompt = true;  // end where the assistant's answer begins
 };
 
 // Names of the built-in formats.

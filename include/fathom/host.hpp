@@ -46,8 +46,8 @@ class File {
   virtual void read_at(std::uint64_t offset, std::span<std::byte> out) = 0;
   // The whole file as readable memory that lives as long as this object, or an empty span when it cannot be mapped.
   virtual std::span<const std::byte> map() = 0;
-  // A range of the map is not needed in memory for now, though it may be read again: its pages may go. False, and nothing happens,
-  // where they cannot. Zero bytes only ask whether they can.
+  // A range of the map is not needed in memory for now, though it may be read again: its pages may go. False, and nothing
+  // happens, where they cannot. Zero bytes only ask whether they can.
   virtual bool release(std::uint64_t, std::uint64_t) noexcept { return false; }
 };
 

@@ -26,38 +26,38 @@ struct ModelOptions {
   std::function<bool(double done, std::string_view what)> progress;
   // Read every weight once and refuse the checkpoint when one is NaN or infinite (Error{corrupt_file} naming the tensor).
   bool verify = false;
-  // Let mapped weights stay as the file has them and come into memory as they are first used: opening takes no time then, the first
-  // tokens do. Otherwise they are read before open returns, unless they are larger than the machine's memory; and matrices are moved
-  // into memory from the allocator, in the order that products read fastest, where the file is the system's (its pages go in exchange)
-  // and the model takes no more than 60 % of the machine's memory. Results are the same bits.
+  // Let mapped weights stay as the file has them and come into memory as they are first used: opening takes no time then, the
+  // first tokens do. Otherwise they are read before open returns, unless they are larger than the machine's memory; and
+  // matrices are moved into memory from the allocator, in the order that products read fastest, where the file is the system's
+  // (its pages go in exchange) and the model takes no more than 60 % of the machine's memory. Results are the same bits.
   bool lazy = false;
 };
 
 struct ModelInfo {
   std::string path;
-  std::string family;           // "deepseek_v3", "llama", ...
-  std::string container;        // "huggingface" or "gguf"
-  std::string name;             // as the checkpoint calls itself; may be empty
+  std::string family;     // "deepseek_v3", "llama", ...
+  std::string container;  // "huggingface" or "gguf"
+  std::string name;       // as the checkpoint calls itself; may be empty
   std::int64_t layers = 0;
   std::int64_t hidden_size = 0;
   std::int64_t vocab_size = 0;  // rows of the output head
   std::int64_t context_length = 0;
   std::int64_t heads = 0;
   std::int64_t kv_heads = 0;
-  std::int64_t experts = 0;           // routed experts of a layer; 0 for dense models
+  std::int64_t experts = 0;  // routed experts of a layer; 0 for dense models
   std::int64_t experts_per_token = 0;
-  std::int64_t parameters = 0;        // values in all tensors
-  std::int64_t weight_bytes = 0;      // as stored
+  std::int64_t parameters = 0;    // values in all tensors
+  std::int64_t weight_bytes = 0;  // as stored
   // What one token takes of the matrices, experts_per_token of a layer's experts among them; 0 from inspect(). Vectors and
   // attention over the cache are not counted.
-  std::int64_t bytes_per_token = 0;          // of weights, read to generate a token alone
-  std::int64_t expert_bytes_per_token = 0;   // of these, of routed experts
-  std::int64_t multiply_adds_per_token = 0;  // without the output head
-  std::int64_t head_multiply_adds = 0;       // of the output head
-  CacheFormat automatic_cache = CacheFormat::f16;       // what CacheFormat::automatic means for this model
-  std::int64_t cache_values_per_token = 0;              // times 4 (F32), 2 (F16, BF16) or 34/32 (Q8_0): bytes of a token
+  std::int64_t bytes_per_token = 0;                // of weights, read to generate a token alone
+  std::int64_t expert_bytes_per_token = 0;         // of these, of routed experts
+  std::int64_t multiply_adds_per_token = 0;        // without the output head
+  std::int64_t head_multiply_adds = 0;             // of the output head
+  CacheFormat automatic_cache = CacheFormat::f16;  // what CacheFormat::automatic means for this model
+  std::int64_t cache_values_per_token = 0;         // times 4 (F32), 2 (F16, BF16) or 34/32 (Q8_0): bytes of a token
   bool has_tokenizer = false;
-  std::string chat_format;      // empty when none of the built-in ones
+  std::string chat_format;  // empty when none of the built-in ones
 };
 
 // Memory by what it is for. mapped_bytes are the files', read where they lie; cache, scratch and weights come from the host's
@@ -68,7 +68,7 @@ struct MemoryNeeds {
   std::int64_t cache_bytes = 0;
   std::int64_t scratch_bytes = 0;
   std::int64_t other_bytes = 0;
-  std::int64_t peak_bytes = 0;     // the most at any moment, mapped_bytes apart
+  std::int64_t peak_bytes = 0;  // the most at any moment, mapped_bytes apart
 };
 
 struct SessionOptions;
@@ -91,7 +91,8 @@ class Model {
   std::optional<std::string> text(std::string_view key) const;
   std::vector<std::string> text_keys() const;
   // Equal for equal checkpoints, wherever they lie: made of the configuration, every tensor's name, shape, format and first
-  // and last bytes. An identity, no proof against forgery. The first call reads a little of every tensor; throws Error{out_of_memory}.
+  // and last bytes. An identity, no proof against forgery. The first call reads a little of every tensor; throws
+  // Error{out_of_memory}.
   const std::array<std::uint8_t, 32>& fingerprint() const;
   // Throws Error{not_found} for a checkpoint without tokenizer files.
   const Tokenizer& tokenizer() const;
@@ -119,7 +120,7 @@ struct TensorSummary {
 struct Inspection {
   ModelInfo info;
   bool runs = false;
-  std::string reason;  // when it does not run: why, as a sentence
+  std::string reason;                                              // when it does not run: why, as a sentence
   std::vector<std::pair<std::string, std::string>> configuration;  // name, value; in reading order
   std::vector<TensorSummary> tensors;
 };

@@ -11,9 +11,9 @@ namespace fathom {
 
 struct RuntimeOptions {
   Host host;
-  int threads = 0;        // of the runtime's own pool; 0: one for each core the process may use. Ignored with Host::tasks.
-  // "scalar", "avx2", "avx512", "avx512_vnni", "avx512_bf16", "amx_int8"; empty: the best this CPU has. Where that is AMX, Linux is asked
-  // to let the process use its registers, once and for good.
+  int threads = 0;  // of the runtime's own pool; 0: one for each core the process may use. Ignored with Host::tasks.
+  // "scalar", "avx2", "avx512", "avx512_vnni", "avx512_bf16", "amx_int8"; empty: the best this CPU has. Where that is AMX,
+  // Linux is asked to let the process use its registers, once and for good.
   std::string isa_limit;
   // Results then do not depend on how a prompt is cut into chunks either: every product takes the same kernels whatever
   // its row count. (Independence of the number of threads holds always.) Long prompts of unquantised models get slower.
@@ -25,8 +25,8 @@ class Runtime {
  public:
   explicit Runtime(const RuntimeOptions& options = {});
 
-  int threads() const noexcept;           // how many tasks run at once
-  const char* isa() const noexcept;       // instruction set in use
+  int threads() const noexcept;                       // how many tasks run at once
+  const char* isa() const noexcept;                   // instruction set in use
   std::int64_t resident_bytes() const noexcept;       // of the whole process, mapped files included; 0 where unknown
   std::int64_t peak_resident_bytes() const noexcept;  // likewise, since the process began
 

@@ -19,10 +19,10 @@ namespace fathom {
 struct SessionOptions {
   std::int64_t context_length = 0;  // tokens it can hold; 0: the model's, at most 8,192
   CacheFormat cache = CacheFormat::automatic;
-  std::int32_t chunk_rows = 512;    // at most so many prompt tokens go through the model together
-  bool trace_routes = false;        // keep the experts' choice for every token; see Session::take_routes
-  bool count_routes = false;        // keep totals of the experts' choices; see Session::route_totals
-  std::int32_t top_logprobs = 0;    // keep so many, 1 to 20, of the likeliest tokens; see Session::take_logprobs
+  std::int32_t chunk_rows = 512;  // at most so many prompt tokens go through the model together
+  bool trace_routes = false;      // keep the experts' choice for every token; see Session::take_routes
+  bool count_routes = false;      // keep totals of the experts' choices; see Session::route_totals
+  std::int32_t top_logprobs = 0;  // keep so many, 1 to 20, of the likeliest tokens; see Session::take_logprobs
   SamplingOptions sampling;
   StopOptions stop;
 };
@@ -33,8 +33,8 @@ struct TokenLogprob {
 };
 
 enum class StopReason : std::int32_t {
-  none = 0,          // not stopped: step again
-  stop_token = 1,    // the model ended its turn
+  none = 0,        // not stopped: step again
+  stop_token = 1,  // the model ended its turn
   stop_string = 2,
   context_full = 3,
   cancelled = 4,
@@ -52,10 +52,10 @@ struct StepOptions {
 struct PartTimes {
   double attention_us = 0;  // projections and the cache included
   double router_us = 0;
-  double experts_us = 0;    // routed and shared
-  double mlp_us = 0;        // of dense layers
+  double experts_us = 0;  // routed and shared
+  double mlp_us = 0;      // of dense layers
   double head_us = 0;
-  double other_us = 0;      // embedding, norms
+  double other_us = 0;  // embedding, norms
 };
 
 using LogitsHook = std::function<void(std::int64_t position, std::span<float> logits)>;
@@ -129,8 +129,8 @@ class Session {
   void set_sampling(const SamplingOptions& sampling);
   void set_stop(const StopOptions& stop);
 
-  // The state as bytes, saved_bytes() of them in all: timeline, cache, logits, sampler, stops, output that was not taken. Traced
-  // routes and totals are not part of it. Exceptions of `write` pass through. Throws as `write` does.
+  // The state as bytes, saved_bytes() of them in all: timeline, cache, logits, sampler, stops, output that was not taken.
+  // Traced routes and totals are not part of it. Exceptions of `write` pass through. Throws as `write` does.
   void save(const std::function<void(std::span<const std::byte>)>& write) const;
   std::int64_t saved_bytes() const;
   // Makes this session what was saved; it goes on with the same bits. `read` fills the whole span or throws. The new cache is
@@ -142,8 +142,8 @@ class Session {
   // Experimental: may change with any version. They hold until they are changed, over reset() too; fork() takes them along,
   // save() does not.
   //
-  // Called before each token is drawn with the logits it is drawn from, [vocab], to edit. An exception fails the step; the next one
-  // calls again. An empty function removes it.
+  // Called before each token is drawn with the logits it is drawn from, [vocab], to edit. An exception fails the step; the next
+  // one calls again. An empty function removes it.
   void set_logits_hook(LogitsHook hook);
   // Experts of a layer that may be chosen, [experts], 0 for those that may not; empty: all. Throws Error{invalid_argument} when
   // fewer than experts_per_token are left, or the layer has none.

@@ -36,7 +36,8 @@ class Bf16Backend final : public GemmBackend {
   void multiply(const Activations& x, const PackedMatrix& weights, Matrix<float> y, std::int64_t first_column,
                 std::int64_t last_column, std::span<std::byte> scratch) const noexcept override {
     const WeightView& w = weights.view();
-    kernels_.matmul_bf16[int(w.format)](w.stored, first_column, last_column, x.bf16, x.rows(), scratch.data(), y.data, y.stride);
+    kernels_.matmul_bf16[int(w.format)](w.stored, first_column, last_column, x.bf16, x.rows(), scratch.data(), y.data,
+                                        y.stride);
   }
 
  private:

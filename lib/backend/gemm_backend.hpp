@@ -14,7 +14,8 @@
 
 namespace fathom {
 
-// The forms in which a product reads activations: F32; rounded to 8 bits; rounded to BF16; as the sum of three numbers in BF16, which is F32.
+// The forms in which a product reads activations: F32; rounded to 8 bits; rounded to BF16; as the sum of three numbers in BF16,
+// which is F32.
 enum class ActivationForm { f32, quantised, bf16, bf16_terms };
 
 // A set of forms.
@@ -24,7 +25,9 @@ class ActivationForms {
   void add(ActivationForms other) noexcept { bits_ |= other.bits_; }
   bool has(ActivationForm form) const noexcept { return bits_ >> int(form) & 1; }
   // How many terms of BF16 their readers take at most.
-  int bf16_terms() const noexcept { return has(ActivationForm::bf16_terms) ? kernels::kBf16Terms : has(ActivationForm::bf16) ? 1 : 0; }
+  int bf16_terms() const noexcept {
+    return has(ActivationForm::bf16_terms) ? kernels::kBf16Terms : has(ActivationForm::bf16) ? 1 : 0;
+  }
 
  private:
   unsigned bits_ = 0;
@@ -90,13 +93,15 @@ class GemmBackend {
 // The back ends of this build. Each lives as long as the process.
 // reference: Eigen on rows decoded to F32. Every format; the slowest and plainest.
 std::unique_ptr<GemmBackend> make_eigen_backend(const kernels::KernelTable& kernels);
-// native: lib/kernels, on the stored bytes; no scratch. Every format; the one for few rows, and for many where it measures faster.
+// native: lib/kernels, on the stored bytes; no scratch. Every format; the one for few rows, and for many where it measures
+// faster.
 std::unique_ptr<GemmBackend> make_native_backend(const kernels::KernelTable& kernels);
 // onednn: tiles of weights decoded to F32 and packed in scratch, multiplied by oneDNN's microkernels. Floating formats, many
 // rows. Null when the build has no oneDNN, or when the system forbids generated code.
 std::unique_ptr<GemmBackend> make_onednn_backend(const kernels::KernelTable& kernels);
 
-// bf16: lib/kernels on activations in BF16, for many rows. Block formats, BF16, FP8, MXFP4. Null when the table has no such products.
+// bf16: lib/kernels on activations in BF16, for many rows. Block formats, BF16, FP8, MXFP4. Null when the table has no such
+// products.
 std::unique_ptr<GemmBackend> make_bf16_backend(const kernels::KernelTable& kernels);
 
 // From how many rows on the BF16 back end is worth its decoding, for a format; measured, see README.md.

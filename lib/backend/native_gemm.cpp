@@ -55,14 +55,16 @@ class NativeBackend final : public GemmBackend {
     const int format = kernel_index(w.format);
     if (reads_quantised(w.format)) {
       const auto product = kernels_.matmul_q8[format];
-      walk(w, kQuantisedPanelBytes / w.cols, x.rows(), first_column, last_column, [&](auto first, auto last, auto row, auto count) {
-        product(w.stored, first, last, x.slice(row, count).quantised, count, y.row(row), y.stride);
-      });
+      walk(w, kQuantisedPanelBytes / w.cols, x.rows(), first_column, last_column,
+           [&](auto first, auto last, auto row, auto count) {
+             product(w.stored, first, last, x.slice(row, count).quantised, count, y.row(row), y.stride);
+           });
     } else {
       const auto product = kernels_.matmul_f32[format];
-      walk(w, kActivationPanelBytes / (4 * w.cols), x.rows(), first_column, last_column, [&](auto first, auto last, auto row, auto count) {
-        product(w.stored, first, last, x.f32.row(row), x.f32.stride, count, y.row(row), y.stride);
-      });
+      walk(w, kActivationPanelBytes / (4 * w.cols), x.rows(), first_column, last_column,
+           [&](auto first, auto last, auto row, auto count) {
+             product(w.stored, first, last, x.f32.row(row), x.f32.stride, count, y.row(row), y.stride);
+           });
     }
   }
 

@@ -19,10 +19,14 @@ class HeapAllocator final : public Allocator {
 
 const char* purpose_name(MemoryPurpose purpose) {
   switch (purpose) {
-    case MemoryPurpose::weights: return "weights";
-    case MemoryPurpose::cache: return "the cache";
-    case MemoryPurpose::scratch: return "scratch";
-    case MemoryPurpose::other: break;
+    case MemoryPurpose::weights:
+      return "weights";
+    case MemoryPurpose::cache:
+      return "the cache";
+    case MemoryPurpose::scratch:
+      return "scratch";
+    case MemoryPurpose::other:
+      break;
   }
   return "bookkeeping";
 }

@@ -31,7 +31,9 @@ class Buffer {
   std::byte* data() const noexcept { return data_; }
   std::size_t bytes() const noexcept { return bytes_; }
   template <typename T>
-  T* as() const noexcept { return reinterpret_cast<T*>(data_); }
+  T* as() const noexcept {
+    return reinterpret_cast<T*>(data_);
+  }
   explicit operator bool() const noexcept { return data_ != nullptr; }
 
  private:

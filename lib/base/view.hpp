@@ -21,7 +21,11 @@ struct Matrix {
       : data(data_), rows(rows_), cols(cols_), stride(stride_) {}
 
   // A view that may be written is also one that may be read.
-  operator Matrix<const T>() const requires(!std::is_const_v<T>) { return {data, rows, cols, stride}; }
+  operator Matrix<const T>() const
+    requires(!std::is_const_v<T>)
+  {
+    return {data, rows, cols, stride};
+  }
 
   T* row(std::int64_t r) const { return data + r * stride; }
   Matrix slice(std::int64_t first_row, std::int64_t count) const { return {row(first_row), count, cols, stride}; }

@@ -1,5 +1,5 @@
-// XXH64, a fast hash with a published definition (Yann Collet, xxHash fast digest algorithm, section XXH64): finds damage, does not
-// resist forgery.
+// XXH64, a fast hash with a published definition (Yann Collet, xxHash fast digest algorithm, section XXH64): finds damage, does
+// not resist forgery.
 #pragma once
 
 #include <bit>

@@ -19,13 +19,13 @@ namespace fathom::io {
 struct TensorInfo {
   std::string name;
   StorageFormat format = StorageFormat::other;
-  std::string type_name;             // as the file spells it: "BF16", "Q4_K", or "type 57" for a type without a name
-  std::vector<std::int64_t> shape;   // outermost dimension first (GGUF's order reversed); empty for a scalar
-  std::uint32_t part = 0;            // index of the file it lies in
-  std::uint64_t offset = 0;          // of its first byte in that file
+  std::string type_name;            // as the file spells it: "BF16", "Q4_K", or "type 57" for a type without a name
+  std::vector<std::int64_t> shape;  // outermost dimension first (GGUF's order reversed); empty for a scalar
+  std::uint32_t part = 0;           // index of the file it lies in
+  std::uint64_t offset = 0;         // of its first byte in that file
   std::uint64_t bytes = 0;
 
-  std::int64_t values() const;       // product of the shape
+  std::int64_t values() const;  // product of the shape
 };
 
 // Immutable after construction; any thread.

@@ -1,7 +1,8 @@
 // Attention by AMX in BF16: queries, keys, weights and values are rounded, sums are F32.
 //
-// Of an instruction's operands the first is rows as they lie, the second pairs of consecutive terms of its sums, for 16 columns. So keys
-// are the first and queries, turned once for all pages, the second; weights are the first and values, whose rows are paired, the second.
+// Of an instruction's operands the first is rows as they lie, the second pairs of consecutive terms of its sums, for 16
+// columns. So keys are the first and queries, turned once for all pages, the second; weights are the first and values, whose
+// rows are paired, the second.
 #include <immintrin.h>
 #include <stdint.h>
 
@@ -21,7 +22,9 @@ using Tile = __m512i[kTile];
 int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 // The first `count` of 16 lanes.
-FATHOM_INLINE __mmask16 first_lanes(int64_t count) { return count >= kTile ? 0xffff : count <= 0 ? 0 : __mmask16((1u << count) - 1); }
+FATHOM_INLINE __mmask16 first_lanes(int64_t count) {
+  return count >= kTile ? 0xffff : count <= 0 ? 0 : __mmask16((1u << count) - 1);
+}
 
 // ---- Formats: columns [k, k + 32) of a row, kLineBytes, as BF16, zeros from column `end` on.
 
@@ -31,7 +34,8 @@ struct F32 {
   static constexpr int64_t kLineBytes = 128;
   static FATHOM_INLINE __m512i load(const uint8_t* row, int64_t k, int64_t end) {
     const float* at = reinterpret_cast<const float*>(row) + k;
-    return to_bf16(_mm512_maskz_loadu_ps(first_lanes(end - k), at), _mm512_maskz_loadu_ps(first_lanes(end - k - kTile), at + kTile));
+    return to_bf16(_mm512_maskz_loadu_ps(first_lanes(end - k), at),
+                   _mm512_maskz_loadu_ps(first_lanes(end - k - kTile), at + kTile));
   }
 };
 
@@ -112,8 +116,8 @@ struct PairedValues {
 };
 
 FATHOM_INLINE void pair_values(const uint16_t* page, int64_t stride, PairedValues& out) {
-  const __m512i lower = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8, 39, 7, 38, 6, 37, 5, 36, 4, 35, 3, 34,
-                                         2, 33, 1, 32, 0);
+  const __m512i lower = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8, 39, 7, 38, 6, 37, 5, 36,
+                                         4, 35, 3, 34, 2, 33, 1, 32, 0);
   const __m512i upper = _mm512_add_epi16(lower, _mm512_set1_epi16(kTile));
   for (int64_t half = 0; half < 2; ++half) {
 #pragma GCC unroll 4
@@ -126,7 +130,8 @@ FATHOM_INLINE void pair_values(const uint16_t* page, int64_t stride, PairedValue
   }
 }
 
-// Tiles 0 and 1 are sums of so many queries and columns, tiles 2 and 3 weights of rows [0, 32) and [32, 64), tiles 4 to 7 values.
+// Tiles 0 and 1 are sums of so many queries and columns, tiles 2 and 3 weights of rows [0, 32) and [32, 64), tiles 4 to 7
+// values.
 AmxShapes shapes_of_sums(int64_t queries, int64_t columns) {
   AmxShapes shapes;
   const int64_t first = smaller(columns, kTile), second = columns > kTile ? columns - kTile : kTile;
@@ -141,7 +146,8 @@ AmxShapes shapes_of_sums(int64_t queries, int64_t columns) {
   return shapes;
 }
 
-FATHOM_INLINE void add_sums(const uint16_t (*weights)[kRows], const PairedValues& values, bool second, float* y, int64_t y_stride) {
+FATHOM_INLINE void add_sums(const uint16_t (*weights)[kRows], const PairedValues& values, bool second, float* y,
+                            int64_t y_stride) {
   _tile_loadd(0, y, 4 * y_stride);
   _tile_loadd(2, weights[0], 2 * kRows);
   _tile_loadd(3, weights[0] + kLine, 2 * kRows);
@@ -161,8 +167,8 @@ FATHOM_INLINE void add_sums(const uint16_t (*weights)[kRows], const PairedValues
 }
 
 // Whole tiles of `queries` weights each, `count` in all, over columns [first, last), at most `step` at once.
-void add_columns(const uint16_t* page, int64_t stride, int64_t first, int64_t last, int64_t step, const uint16_t (*weights)[kRows],
-                 int64_t count, int64_t queries, float* y, int64_t y_stride) {
+void add_columns(const uint16_t* page, int64_t stride, int64_t first, int64_t last, int64_t step,
+                 const uint16_t (*weights)[kRows], int64_t count, int64_t queries, float* y, int64_t y_stride) {
   if (first >= last || count == 0) return;
   const AmxRegisters registers(shapes_of_sums(queries, step));
   // 32 columns are paired while the 32 before are multiplied
@@ -170,7 +176,8 @@ void add_columns(const uint16_t* page, int64_t stride, int64_t first, int64_t la
   pair_values(page + first, stride, values[0]);
   for (int64_t k = first, turn = 0; k < last; k += step, ++turn) {
     if (k + step < last) pair_values(page + k + step, stride, values[(turn + 1) % 2]);
-    for (int64_t i = 0; i < count; i += queries) add_sums(weights + i, values[turn % 2], step > kTile, y + i * y_stride + k, y_stride);
+    for (int64_t i = 0; i < count; i += queries)
+      add_sums(weights + i, values[turn % 2], step > kTile, y + i * y_stride + k, y_stride);
   }
 }
 
@@ -220,7 +227,8 @@ void attention_products(const uint16_t* page, int64_t cols, const uint16_t* quer
   }
 }
 
-void attention_sums(const uint16_t* page, int64_t page_cols, int64_t cols, const float* weights, int64_t m, float* y, int64_t y_stride) {
+void attention_sums(const uint16_t* page, int64_t page_cols, int64_t cols, const float* weights, int64_t m, float* y,
+                    int64_t y_stride) {
   const int64_t stride = bf16_page_stride(page_cols), whole_columns = cols / kLine * kLine;
   alignas(64) uint16_t rounded[kQueries][kRows];
   for (int64_t i = 0; i < m; i += kQueries, weights += kQueries * kRows, y += kQueries * y_stride) {
@@ -228,7 +236,8 @@ void attention_sums(const uint16_t* page, int64_t page_cols, int64_t cols, const
     round_weights(weights, count, rounded);
     const auto add = [&](int64_t first, int64_t last, int64_t step) {
       add_columns(page, stride, first, last, step, rounded, whole, kTile, y, y_stride);
-      add_columns(page, stride, first, last, step, rounded + whole, count - whole, count - whole, y + whole * y_stride, y_stride);
+      add_columns(page, stride, first, last, step, rounded + whole, count - whole, count - whole, y + whole * y_stride,
+                  y_stride);
     };
     add(0, whole_columns, kLine);
     add(whole_columns, cols, cols - whole_columns);

@@ -1,5 +1,5 @@
-// The table of processors with AMX: products with many rows of activations go by tiles (matmul_q8.cpp compiled for these instructions, and
-// amx_matmul_bf16.cpp), and so does attention.
+// The table of processors with AMX: products with many rows of activations go by tiles (matmul_q8.cpp compiled for these
+// instructions, and amx_matmul_bf16.cpp), and so does attention.
 #include "kernels/kernel_table.hpp"
 #include "kernels/q8_formats.hpp"
 

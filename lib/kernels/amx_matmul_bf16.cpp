@@ -1,7 +1,7 @@
-// Products with activations in BF16 by AMX, for many rows: an instruction multiplies 16 rows of activations by 16 rows of weights, 32
-// columns of each, and adds to 16 x 16 floats. A group of columns of 32 rows of weights is decoded to BF16 in the order that the
-// instruction wants, and all rows of activations pass over it. The same columns of the next rows follow: so activations are in the
-// first-level cache, and as many sums as find room.
+// Products with activations in BF16 by AMX, for many rows: an instruction multiplies 16 rows of activations by 16 rows of
+// weights, 32 columns of each, and adds to 16 x 16 floats. A group of columns of 32 rows of weights is decoded to BF16 in the
+// order that the instruction wants, and all rows of activations pass over it. The same columns of the next rows follow: so
+// activations are in the first-level cache, and as many sums as find room.
 //
 // An element's sum goes through its columns in ascending order, whatever the other rows: bits depend on its own rows alone.
 #include "kernels/amx_tiles.hpp"
@@ -13,9 +13,9 @@
 namespace fathom::kernels::amx_int8 {
 namespace {
 
-constexpr int kRows = int(kBf16Rows);  // of activations in a tile
+constexpr int kRows = int(kBf16Rows);                                    // of activations in a tile
 constexpr int kWeightTiles = 2, kWeightRows = kWeightTiles * kTileRows;  // decoded together
-constexpr int64_t kPanel = 256;  // rows of activations that share decoded weights: of one term,
+constexpr int64_t kPanel = 256;       // rows of activations that share decoded weights: of one term,
 constexpr int64_t kExactPanel = 128;  // of all
 constexpr int64_t kSums = 32;         // pairs of tiles of sums that are kept at once
 
@@ -33,14 +33,15 @@ static_assert(sizeof(Scratch) <= kBf16Scratch);
 
 // ---- Block formats: values are rounded to BF16.
 
-// Two vectors of floats as pairs of BF16, to nearest, ties away from zero. Infinity stays what it is; so does NaN as processors make it.
+// Two vectors of floats as pairs of BF16, to nearest, ties away from zero. Infinity stays what it is; so does NaN as processors
+// make it.
 FATHOM_INLINE Ints pairs_of(Floats first, Floats second) {
   const Ints half = all32(0x8000), upper = repeat(_mm_setr_epi8(2, 3, 2, 3, 6, 7, 6, 7, 10, 11, 10, 11, 14, 15, 14, 15));
   return _mm512_mask_shuffle_epi8(add32(as_ints(second), half), 0x3333333333333333, add32(as_ints(first), half), upper);
 }
 
-// Byte `at` of each lane as the fraction of a number from 1 to 2. That is a code as a float without the conversion, which competes with
-// multiplications for ports.
+// Byte `at` of each lane as the fraction of a number from 1 to 2. That is a code as a float without the conversion, which
+// competes with multiplications for ports.
 template <int at>
 FATHOM_INLINE Floats as_fraction(Ints lanes) {
   return as_floats(_mm512_ternarylogic_epi32(lanes, all32(255 << (8 * at)), all32(0x3f800000), 0xea));  // (lanes & byte) | 1.0
@@ -53,7 +54,8 @@ struct Affine {
 
 // value = scale * code + offset
 FATHOM_INLINE Affine affine(Floats scale, Floats offset) {
-  const Floats factor1 = multiply_floats(scale, _mm512_set1_ps(0x1p15f)), factor2 = multiply_floats(scale, _mm512_set1_ps(0x1p7f));
+  const Floats factor1 = multiply_floats(scale, _mm512_set1_ps(0x1p15f)),
+               factor2 = multiply_floats(scale, _mm512_set1_ps(0x1p7f));
   return {factor1, _mm512_sub_ps(offset, factor1), factor2, _mm512_sub_ps(offset, factor2)};
 }
 
@@ -79,12 +81,16 @@ FATHOM_INLINE Affine affine_of(const Tile<F>& tile, int b, int half) {
 // The values of four columns as two pairs.
 template <typename F>
 FATHOM_INLINE void values_of(Ints codes, const Affine& by, Ints* out) {
-  const auto byte1 = [&](Ints lanes) __attribute__((always_inline)) { return multiply_add(as_fraction<1>(lanes), by.factor1, by.offset1); };
-  const auto byte2 = [&](Ints lanes) __attribute__((always_inline)) { return multiply_add(as_fraction<2>(lanes), by.factor2, by.offset2); };
+  const auto byte1 = [&](Ints lanes)
+                         __attribute__((always_inline)) { return multiply_add(as_fraction<1>(lanes), by.factor1, by.offset1); };
+  const auto byte2 = [&](Ints lanes)
+                         __attribute__((always_inline)) { return multiply_add(as_fraction<2>(lanes), by.factor2, by.offset2); };
   if constexpr (F::kSigned) {
     // Of eight bits, so too large for byte 2, whose uppermost is no bit of the fraction.
-    const Ints made = codes ^ all8(-128), first_bytes = repeat(_mm_setr_epi8(0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12));
-    const auto byte = [&](int8_t k) __attribute__((always_inline)) { return byte1(shuffle8(made, add8(first_bytes, all8(k)))); };
+    const Ints made = codes ^ all8(-128),
+               first_bytes = repeat(_mm_setr_epi8(0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12));
+    const auto byte = [&](int8_t k)
+                          __attribute__((always_inline)) { return byte1(shuffle8(made, add8(first_bytes, all8(k)))); };
     out[0] = pairs_of(byte(0), byte1(made));
     out[1] = pairs_of(byte(2), byte(3));
   } else {
@@ -168,8 +174,8 @@ struct F8E4M3 {
     }
   }
 
-  // Four columns as two pairs. Exponent and fraction of a code move from the upper byte of a word to where BF16 has them; the biases are 7
-  // and 127.
+  // Four columns as two pairs. Exponent and fraction of a code move from the upper byte of a word to where BF16 has them; the
+  // biases are 7 and 127.
   static FATHOM_INLINE void values_of(Ints codes, Ints* out) {
     const Ints first = repeat(_mm_setr_epi8(-1, 0, -1, 1, -1, 4, -1, 5, -1, 8, -1, 9, -1, 12, -1, 13));
     const Ints second = repeat(_mm_setr_epi8(-1, 2, -1, 3, -1, 6, -1, 7, -1, 10, -1, 11, -1, 14, -1, 15));
@@ -292,10 +298,11 @@ struct FloatWeights {
 
 // ---- Products.
 
-// One or two tiles of activations times a group of weights: the sums from column 0 on, or what the group adds to them. Registers: 0 to 3
-// sums, of two tiles of activations times two of weights; 4 and 5 activations; 6 and 7 weights.
+// One or two tiles of activations times a group of weights: the sums from column 0 on, or what the group adds to them.
+// Registers: 0 to 3 sums, of two tiles of activations times two of weights; 4 and 5 activations; 6 and 7 weights.
 template <int terms, int tiles>
-void multiply_group(const Scratch& work, int blocks, const Bf16Rows& x, int64_t row, int64_t k, bool first, Sums (*sums)[kWeightTiles]) {
+void multiply_group(const Scratch& work, int blocks, const Bf16Rows& x, int64_t row, int64_t k, bool first,
+                    Sums (*sums)[kWeightTiles]) {
   if (first) {
     _tile_zero(0);
     _tile_zero(1);
@@ -403,33 +410,35 @@ void matmul(Weights&& weights, int64_t first_row, int64_t last_row, const Bf16Ro
           add_group(weights, n, k, blocks, ahead, x, row, tiles, work, sums_of(n));
         }
       }
-      for (int64_t n = first; n < last; n += kWeightRows) store(sums_of(n), rows, last_row - n, y + row * y_stride + n, y_stride);
+      for (int64_t n = first; n < last; n += kWeightRows)
+        store(sums_of(n), rows, last_row - n, y + row * y_stride + n, y_stride);
     }
   }
 }
 
 template <typename F>
-void matmul_blocks(const WeightRows& w, int64_t first_row, int64_t last_row, const Bf16Rows& x, int64_t m, void* scratch, float* y,
-                   int64_t y_stride) {
-  if (w.interleaved) return matmul(BlockWeights<F, InterleavedTile>{w, last_row, {}}, first_row, last_row, x, m, scratch, y, y_stride);
+void matmul_blocks(const WeightRows& w, int64_t first_row, int64_t last_row, const Bf16Rows& x, int64_t m, void* scratch,
+                   float* y, int64_t y_stride) {
+  if (w.interleaved)
+    return matmul(BlockWeights<F, InterleavedTile>{w, last_row, {}}, first_row, last_row, x, m, scratch, y, y_stride);
   matmul(BlockWeights<F, StoredTile>{w, last_row, {}}, first_row, last_row, x, m, scratch, y, y_stride);
 }
 
 }  // namespace
 
 // What the table is made of.
-#define FATHOM_DEFINE(format, Name)                                                                                                 \
-  void matmul_bf16_##format(const WeightRows& w, int64_t first_row, int64_t last_row, const Bf16Rows& x, int64_t m, void* scratch, \
-                            float* y, int64_t y_stride) {                                                                           \
-    matmul_blocks<Name>(w, first_row, last_row, x, m, scratch, y, y_stride);                                                        \
+#define FATHOM_DEFINE(format, Name)                                                                                 \
+  void matmul_bf16_##format(const WeightRows& w, int64_t first_row, int64_t last_row, const Bf16Rows& x, int64_t m, \
+                            void* scratch, float* y, int64_t y_stride) {                                            \
+    matmul_blocks<Name>(w, first_row, last_row, x, m, scratch, y, y_stride);                                        \
   }
 FATHOM_INTERLEAVED_FORMATS(FATHOM_DEFINE)
 #undef FATHOM_DEFINE
 
-#define FATHOM_DEFINE(format, Name)                                                                                                 \
-  void matmul_bf16_##format(const WeightRows& w, int64_t first_row, int64_t last_row, const Bf16Rows& x, int64_t m, void* scratch, \
-                            float* y, int64_t y_stride) {                                                                           \
-    matmul(FloatWeights<Name>{w, last_row}, first_row, last_row, x, m, scratch, y, y_stride);                                           \
+#define FATHOM_DEFINE(format, Name)                                                                                 \
+  void matmul_bf16_##format(const WeightRows& w, int64_t first_row, int64_t last_row, const Bf16Rows& x, int64_t m, \
+                            void* scratch, float* y, int64_t y_stride) {                                            \
+    matmul(FloatWeights<Name>{w, last_row}, first_row, last_row, x, m, scratch, y, y_stride);                       \
   }
 FATHOM_DEFINE(bf16, BF16)
 FATHOM_DEFINE(f8_e4m3, F8E4M3)

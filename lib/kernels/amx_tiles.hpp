@@ -1,5 +1,5 @@
-// The tile registers of AMX, and how a tile is turned. Registers are set up by a call and given back by it: nothing of them lives between
-// calls. For instruction-set files alone.
+// The tile registers of AMX, and how a tile is turned. Registers are set up by a call and given back by it: nothing of them
+// lives between calls. For instruction-set files alone.
 #pragma once
 
 #include <immintrin.h>
@@ -55,7 +55,8 @@ FATHOM_INLINE void transpose(__m512i (&rows)[16]) {
   }
 #pragma GCC unroll 4
   for (int c = 0; c < 4; ++c) {
-    const __m512i low_even = _mm512_shuffle_i32x4(four[c], four[4 + c], 0x88), low_odd = _mm512_shuffle_i32x4(four[c], four[4 + c], 0xdd);
+    const __m512i low_even = _mm512_shuffle_i32x4(four[c], four[4 + c], 0x88),
+                  low_odd = _mm512_shuffle_i32x4(four[c], four[4 + c], 0xdd);
     const __m512i high_even = _mm512_shuffle_i32x4(four[8 + c], four[12 + c], 0x88);
     const __m512i high_odd = _mm512_shuffle_i32x4(four[8 + c], four[12 + c], 0xdd);
     rows[c] = _mm512_shuffle_i32x4(low_even, high_even, 0x88);

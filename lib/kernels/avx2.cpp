@@ -7,7 +7,7 @@
 namespace fathom::kernels {
 
 // Defined in interleave.cpp.
-#define FATHOM_DECLARE(format, Name)                   \
+#define FATHOM_DECLARE(format, Name)                 \
   Pointee<InterleaveRows>::type interleave_##format; \
   Pointee<TakeRow>::type take_row_##format;
 FATHOM_INTERLEAVED_FORMATS(FATHOM_DECLARE)
@@ -62,7 +62,8 @@ constexpr KernelTable make_table() {
 #define FATHOM_ENTER(format, Name) table.matmul_q8[k##Name] = avx2::matmul_q8_##format;
   FATHOM_BLOCK_FORMATS(FATHOM_ENTER)
 #undef FATHOM_ENTER
-#define FATHOM_ENTER(format, Name) table.interleave_rows[k##Name] = interleave_##format, table.take_row[k##Name] = take_row_##format;
+#define FATHOM_ENTER(format, Name) \
+  table.interleave_rows[k##Name] = interleave_##format, table.take_row[k##Name] = take_row_##format;
   FATHOM_INTERLEAVED_FORMATS(FATHOM_ENTER)
 #undef FATHOM_ENTER
   table.accumulate_rows[kF32] = avx2::accumulate_f32;

@@ -1,8 +1,7 @@
-// AVX2: products of floating weights, and of Q8_0 as caches have it, with F32 activations, sums of their rows, and the decoding of the
-// floating ones.
-// A little above 400 lines, because these share how a format is read and instruction-set files share no headers.
-// Weights are brought to F32 sixteen at a time; each element of a product has one accumulator of eight lanes, whatever the
-// tile.
+// AVX2: products of floating weights, and of Q8_0 as caches have it, with F32 activations, sums of their rows, and the decoding
+// of the floating ones. A little above 400 lines, because these share how a format is read and instruction-set files share no
+// headers. Weights are brought to F32 sixteen at a time; each element of a product has one accumulator of eight lanes, whatever
+// the tile.
 #include <immintrin.h>
 #include <stdint.h>
 
@@ -205,8 +204,8 @@ FATHOM_INLINE void multiply_tile(const WeightRows& w, int64_t n, const float* x,
   store_sums(sums, n, y, y_stride);
 }
 
-// The same for 3 rows of weights and 4 of activations, in formats without factors: twelve sums hide the latency of adding, and eight
-// columns at a time leave them all in registers.
+// The same for 3 rows of weights and 4 of activations, in formats without factors: twelve sums hide the latency of adding, and
+// eight columns at a time leave them all in registers.
 template <typename F>
 FATHOM_INLINE void multiply_three_by_four(const WeightRows& w, int64_t n, const float* x, int64_t x_stride, float* y,
                                           int64_t y_stride) {
@@ -227,14 +226,15 @@ FATHOM_INLINE void multiply_three_by_four(const WeightRows& w, int64_t n, const 
   if (whole < w.cols) {
     for (int j = 0; j < 3; ++j) {
       const Sixteen weights = load_some<F>(at + j * w.row_bytes + whole * F::kBytes / 16, w.cols - whole, _mm256_setzero_ps());
-      for (int r = 0; r < 4; ++r) sums[j][r] = add_product(weights, load_x_some(x + r * x_stride + whole, w.cols - whole), sums[j][r]);
+      for (int r = 0; r < 4; ++r)
+        sums[j][r] = add_product(weights, load_x_some(x + r * x_stride + whole, w.cols - whole), sums[j][r]);
     }
   }
   store_sums(sums, n, y, y_stride);
 }
 
-// ---- Formats with a factor for 32 values: FP4, in a block with it (MXFP4, values j and j + 16 in one byte) or beside it (two neighbours
-// in one byte), and Q8_0.
+// ---- Formats with a factor for 32 values: FP4, in a block with it (MXFP4, values j and j + 16 in one byte) or beside it (two
+// neighbours in one byte), and Q8_0.
 
 struct ThirtyTwo {
   Sixteen first, second;
@@ -301,7 +301,8 @@ FATHOM_INLINE bool is_split_fp4(const WeightRows& w) {
 }
 
 template <typename F, int N, int R>
-FATHOM_INLINE void multiply_blocks(const WeightRows& w, int64_t n, const float* x, int64_t x_stride, float* y, int64_t y_stride) {
+FATHOM_INLINE void multiply_blocks(const WeightRows& w, int64_t n, const float* x, int64_t x_stride, float* y,
+                                   int64_t y_stride) {
   __m256 sums[N][R] = {};
   F rows[N];
   for (int j = 0; j < N; ++j) rows[j] = F(w, n + j);
@@ -449,7 +450,8 @@ FATHOM_INLINE void accumulate_block(const WeightRows& w, int64_t n, int64_t rows
     float* out = y + k + c;
     int64_t i = 0;
     if (count - c >= 16) {
-      for (; i + 4 <= m; i += 4) accumulate_columns<4>(weights + c, rows, x + i * x_stride, x_stride, out + i * y_stride, y_stride);
+      for (; i + 4 <= m; i += 4)
+        accumulate_columns<4>(weights + c, rows, x + i * x_stride, x_stride, out + i * y_stride, y_stride);
       for (; i < m; ++i) accumulate_columns<1>(weights + c, rows, x + i * x_stride, x_stride, out + i * y_stride, y_stride);
     } else {
       for (; i < m; ++i) accumulate_some(weights + c, rows, x + i * x_stride, out + i * y_stride, count - c);

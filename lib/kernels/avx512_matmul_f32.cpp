@@ -1,5 +1,5 @@
-// AVX-512: products of floating weights, and of Q8_0 as caches have it, with F32 activations, and sums of their rows. Weights are brought
-// to F32 sixteen at a time; each element of a product has one accumulator of sixteen lanes, whatever the tile.
+// AVX-512: products of floating weights, and of Q8_0 as caches have it, with F32 activations, and sums of their rows. Weights
+// are brought to F32 sixteen at a time; each element of a product has one accumulator of sixteen lanes, whatever the tile.
 #include <immintrin.h>
 #include <stdint.h>
 
@@ -27,8 +27,8 @@ FATHOM_INLINE float from_e8m0(uint8_t e) {
 }
 
 // ---- The formats. load() brings columns [k, k + 16) of a row to F32, reading only the lanes asked for. `context` is what a
-// segment, the columns that share a factor, was prepared to by begin(). load_wide() does the same to kWide columns, and asks memory for
-// those that follow.
+// segment, the columns that share a factor, was prepared to by begin(). load_wide() does the same to kWide columns, and asks
+// memory for those that follow.
 
 // The processor by itself asks too late.
 FATHOM_INLINE void prefetch_behind(const void* at) { _mm_prefetch(static_cast<const char*>(at) + 1024, _MM_HINT_T0); }

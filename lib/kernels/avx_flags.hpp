@@ -1,5 +1,5 @@
-// What files for instruction sets share: a loop body that is one, and for files compiled for several sets what their flags say, a namespace
-// that keeps the copies apart, and AMX by one name.
+// What files for instruction sets share: a loop body that is one, and for files compiled for several sets what their flags say,
+// a namespace that keeps the copies apart, and AMX by one name.
 #pragma once
 
 #if defined(__AMX_INT8__) || defined(__AMXINT8__)  // as GCC and as clang 14 call it

@@ -1,6 +1,6 @@
-// Attention to latents in fixed point, compiled for AVX2, for AVX-512 and for AVX-512 with VNNI. `vpmaddwd` with an addition does four
-// times the products of `vfmadd` in twice the instructions, VNNI has both in one, and rows lie so that lanes are keys in products and
-// columns in sums: nothing is added across lanes. All give the same bits.
+// Attention to latents in fixed point, compiled for AVX2, for AVX-512 and for AVX-512 with VNNI. `vpmaddwd` with an addition
+// does four times the products of `vfmadd` in twice the instructions, VNNI has both in one, and rows lie so that lanes are keys
+// in products and columns in sums: nothing is added across lanes. All give the same bits.
 #include <immintrin.h>
 #include <stdint.h>
 
@@ -61,8 +61,8 @@ FATHOM_INLINE Part part_of(const uint16_t* at, float scale) {
   return scale > 0.0f ? Part{at, 1.0f / scale} : Part{kZeros, 0.0f};
 }
 
-// Asks for `bytes` of memory in `times` steps, while others are worked on. Few lines at a step: many fill the processor's list of
-// outstanding ones, and it waits.
+// Asks for `bytes` of memory in `times` steps, while others are worked on. Few lines at a step: many fill the processor's list
+// of outstanding ones, and it waits.
 class Ahead {
  public:
   FATHOM_INLINE Ahead(const uint8_t* at, int64_t bytes, int64_t times)
@@ -158,8 +158,8 @@ FATHOM_INLINE Sixteen add_products(Sixteen sums, Sixteen pairs, int32_t pair) {
 }
 
 // out = a * (a_factor * a_factors) + b * (b_factor * b_factors).
-FATHOM_INLINE void store_scaled(Sixteen a, float a_factor, const float* a_factors, Sixteen b, float b_factor, const float* b_factors,
-                                float* out) {
+FATHOM_INLINE void store_scaled(Sixteen a, float a_factor, const float* a_factors, Sixteen b, float b_factor,
+                                const float* b_factors, float* out) {
   const __m512 a_scale = _mm512_mul_ps(_mm512_set1_ps(a_factor), _mm512_loadu_ps(a_factors));
   const __m512 b_scale = _mm512_mul_ps(_mm512_set1_ps(b_factor), _mm512_loadu_ps(b_factors));
   _mm512_storeu_ps(out, _mm512_fmadd_ps(_mm512_cvtepi32_ps(b), b_scale, _mm512_mul_ps(_mm512_cvtepi32_ps(a), a_scale)));
@@ -185,8 +185,8 @@ FATHOM_INLINE Sixteen add_products(Sixteen sums, Sixteen pairs, int32_t pair) {
            _mm256_add_epi32(sums.half[1], _mm256_madd_epi16(pairs.half[1], both))}};
 }
 
-FATHOM_INLINE void store_scaled(Sixteen a, float a_factor, const float* a_factors, Sixteen b, float b_factor, const float* b_factors,
-                                float* out) {
+FATHOM_INLINE void store_scaled(Sixteen a, float a_factor, const float* a_factors, Sixteen b, float b_factor,
+                                const float* b_factors, float* out) {
 #pragma GCC unroll 2
   for (int h = 0; h < 2; ++h) {
     const __m256 a_scale = _mm256_mul_ps(_mm256_set1_ps(a_factor), _mm256_loadu_ps(a_factors + 8 * h));
@@ -232,8 +232,8 @@ constexpr int64_t kStepPairs = 4;  // parts of a row are multiples of 16 columns
 
 // Adds the products of pairs [first, last) of columns with R queries.
 template <int R>
-FATHOM_INLINE void add_columns(const int16_t* keys, int64_t cols, int64_t first, int64_t last, const int16_t* queries, Ahead& ahead,
-                               Sixteen (&sums)[R]) {
+FATHOM_INLINE void add_columns(const int16_t* keys, int64_t cols, int64_t first, int64_t last, const int16_t* queries,
+                               Ahead& ahead, Sixteen (&sums)[R]) {
   for (int64_t begin = first; begin < last; begin += kStepPairs) {
     ahead.step();
 #pragma GCC unroll 4
@@ -264,8 +264,8 @@ constexpr int64_t kSumColumns = 32;  // a line of the cache
 
 // Sixteen columns of R rows of results; values [pairs of rows][16 columns][2 rows].
 template <int R>
-FATHOM_INLINE void sum_sixteen(const int16_t* values, int64_t pairs, const int16_t* weights, const float* weight_scales, float* out,
-                               int64_t out_stride) {
+FATHOM_INLINE void sum_sixteen(const int16_t* values, int64_t pairs, const int16_t* weights, const float* weight_scales,
+                               float* out, int64_t out_stride) {
   Sixteen sums[R] = {};
 #pragma GCC unroll 2
   for (int64_t p = 0; p < pairs; ++p) {
@@ -307,8 +307,8 @@ float fix_row(const float* x, const float* factors, int64_t n, int32_t limit, in
   return most / float(limit);
 }
 
-void fixed_products(const WeightRows& w, int64_t rows, int64_t shared, const int16_t* queries, const float* query_scales, int64_t m,
-                    float* scales, float* y) {
+void fixed_products(const WeightRows& w, int64_t rows, int64_t shared, const int16_t* queries, const float* query_scales,
+                    int64_t m, float* scales, float* y) {
   for (int64_t first = 0; first < kFixedRows; first += 16) {
     if (first >= rows) {
       clear(scales + first, kFixedRows - first);
@@ -349,7 +349,8 @@ void fixed_sums(const WeightRows& w, int64_t rows, int64_t shared, const float* 
     for (int64_t pair = 0; pair < pairs; ++pair) {
       ahead.step();
       for (int64_t b = 0; b < blocks; ++b) {
-        const __m256i even = fix_sixteen(parts[2 * pair], begin + 16 * b), odd = fix_sixteen(parts[2 * pair + 1], begin + 16 * b);
+        const __m256i even = fix_sixteen(parts[2 * pair], begin + 16 * b),
+                      odd = fix_sixteen(parts[2 * pair + 1], begin + 16 * b);
         store(values[b][pair], _mm256_unpacklo_epi16(even, odd));
         store(values[b][pair][8], _mm256_unpackhi_epi16(even, odd));
       }
@@ -357,7 +358,8 @@ void fixed_sums(const WeightRows& w, int64_t rows, int64_t shared, const float* 
     for (int64_t b = 0; b < blocks; ++b) {
       const int64_t k = begin + 16 * b;
       in_groups(m, [&]<int R>(int64_t i) {
-        sum_sixteen<R>(values[b][0][0], pairs, weights + i * kFixedRows, weight_scales + i, out + i * out_stride + k, out_stride);
+        sum_sixteen<R>(values[b][0][0], pairs, weights + i * kFixedRows, weight_scales + i, out + i * out_stride + k,
+                       out_stride);
       });
     }
   }

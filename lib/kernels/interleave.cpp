@@ -21,11 +21,13 @@ inline uint8_t* copy_four_words(const uint8_t* const* rows, int64_t at, uint8_t*
   for (int64_t part = 0; part < kRows / 4; ++part) {
     Words w[4];
     for (int64_t r = 0; r < 4; ++r) __builtin_memcpy(&w[r], rows[4 * part + r] + at, sizeof w[r]);
-    const Words low01 = __builtin_shufflevector(w[0], w[1], 0, 4, 1, 5), high01 = __builtin_shufflevector(w[0], w[1], 2, 6, 3, 7);
-    const Words low23 = __builtin_shufflevector(w[2], w[3], 0, 4, 1, 5), high23 = __builtin_shufflevector(w[2], w[3], 2, 6, 3, 7);
-    const Words turned[4] = {__builtin_shufflevector(low01, low23, 0, 1, 4, 5), __builtin_shufflevector(low01, low23, 2, 3, 6, 7),
-                             __builtin_shufflevector(high01, high23, 0, 1, 4, 5),
-                             __builtin_shufflevector(high01, high23, 2, 3, 6, 7)};
+    const Words low01 = __builtin_shufflevector(w[0], w[1], 0, 4, 1, 5),
+                high01 = __builtin_shufflevector(w[0], w[1], 2, 6, 3, 7);
+    const Words low23 = __builtin_shufflevector(w[2], w[3], 0, 4, 1, 5),
+                high23 = __builtin_shufflevector(w[2], w[3], 2, 6, 3, 7);
+    const Words turned[4] = {
+        __builtin_shufflevector(low01, low23, 0, 1, 4, 5), __builtin_shufflevector(low01, low23, 2, 3, 6, 7),
+        __builtin_shufflevector(high01, high23, 0, 1, 4, 5), __builtin_shufflevector(high01, high23, 2, 3, 6, 7)};
     for (int64_t c = 0; c < 4; ++c) __builtin_memcpy(out + 4 * kRows * c + 16 * part, &turned[c], sizeof turned[c]);
   }
   return out + 4 * 4 * kRows;
@@ -55,12 +57,14 @@ struct Block {
     const uint8_t* from = w.data + (row - r) * w.row_bytes;
     in_order(w.cols, [&]<Run run>(int64_t at) {
       constexpr int kField = run.bytes == 2 ? 2 : 4;
-      for (int i = 0; i < run.bytes; i += kField, from += kRows * kField) __builtin_memcpy(out + at + i, from + r * kField, kField);
+      for (int i = 0; i < run.bytes; i += kField, from += kRows * kField)
+        __builtin_memcpy(out + at + i, from + r * kField, kField);
     });
   }
 
  private:
-  // Calls visit.operator()<run>(at) for every run of a row, where `at` is its first byte as stored, in the order of interleaved rows.
+  // Calls visit.operator()<run>(at) for every run of a row, where `at` is its first byte as stored, in the order of interleaved
+  // rows.
   template <typename Visit>
   static void in_order(int64_t cols, Visit&& visit) {
     constexpr int64_t kGroupBytes = kInterleavedColumns / values * kBytes;
@@ -105,10 +109,10 @@ FATHOM_INTERLEAVE(q3_k, 256, Run{96, 12}, Run{108, 2}, Run{0, 32}, Run{32, 64})
 FATHOM_INTERLEAVE(q4_k, 256, Run{0, 144})
 FATHOM_INTERLEAVE(q5_k, 256, Run{0, 176})
 // Scales; then for each quarter of the codes the upper bits of 64 values and the lower ones of 32 and 32.
-FATHOM_INTERLEAVE(q6_k, 256, Run{192, 16}, Run{208, 2},              //
-                  Run{128, 16}, Run{0, 16}, Run{32, 16},    //
-                  Run{144, 16}, Run{16, 16}, Run{48, 16},   //
-                  Run{160, 16}, Run{64, 16}, Run{96, 16},   //
+FATHOM_INTERLEAVE(q6_k, 256, Run{192, 16}, Run{208, 2},    //
+                  Run{128, 16}, Run{0, 16}, Run{32, 16},   //
+                  Run{144, 16}, Run{16, 16}, Run{48, 16},  //
+                  Run{160, 16}, Run{64, 16}, Run{96, 16},  //
                   Run{176, 16}, Run{80, 16}, Run{112, 16})
 FATHOM_INTERLEAVE(iq4_nl, 32, Run{0, 2}, Run{2, 16})
 FATHOM_INTERLEAVE(iq4_xs, 256, Run{0, 136})

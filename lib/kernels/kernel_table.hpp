@@ -18,8 +18,8 @@ namespace fathom::kernels {
 // Weights as stored, row-major [rows = out, cols = in].
 struct WeightRows {
   const uint8_t* data = nullptr;
-  int64_t row_bytes = 0;          // distance between rows in bytes
-  int64_t cols = 0;               // values in a row
+  int64_t row_bytes = 0;  // distance between rows in bytes
+  int64_t cols = 0;       // values in a row
   // Factors kept beside the weights (f8_e4m3, f4_e2m1), else null. The factor of (row, col) is
   // scales[(row / scale_rows) * scale_stride + col / scale_cols]; F32, or E8M0 bytes when scale_is_e8m0.
   const void* scales = nullptr;
@@ -45,11 +45,11 @@ using MatmulF32 = void (*)(const WeightRows& w, int64_t first_row, int64_t last_
                            int64_t m, float* y, int64_t y_stride);
 
 // The same with 8-bit activations: integer dot products inside a block, F32 across blocks.
-using MatmulQ8 = void (*)(const WeightRows& w, int64_t first_row, int64_t last_row, const QuantisedRows& x, int64_t m,
-                          float* y, int64_t y_stride);
+using MatmulQ8 = void (*)(const WeightRows& w, int64_t first_row, int64_t last_row, const QuantisedRows& x, int64_t m, float* y,
+                          int64_t y_stride);
 
-// Activations in BF16: terms [rows, cols], each the nearest to what those before it leave over, so that three make an F32. Rows up to the
-// next multiple of kBf16Rows are read and mean nothing.
+// Activations in BF16: terms [rows, cols], each the nearest to what those before it leave over, so that three make an F32. Rows
+// up to the next multiple of kBf16Rows are read and mean nothing.
 struct Bf16Rows {
   const uint16_t* values = nullptr;
   int64_t stride = 0;       // from row to row, a multiple of 32
@@ -58,12 +58,13 @@ struct Bf16Rows {
 constexpr int64_t kBf16Rows = 16;
 constexpr int kBf16Terms = 3;
 
-// The same with activations in BF16, accumulated in F32. Block formats round weights to BF16 too and take the first term alone; values of
-// floating formats are exact in BF16, their factors multiply sums, and all terms are taken. scratch: kBf16Scratch bytes of this call alone,
-// at a multiple of 64. w.cols is a multiple of 32, and where there are factors scale_cols of kBf16Segment.
+// The same with activations in BF16, accumulated in F32. Block formats round weights to BF16 too and take the first term alone;
+// values of floating formats are exact in BF16, their factors multiply sums, and all terms are taken. scratch: kBf16Scratch
+// bytes of this call alone, at a multiple of 64. w.cols is a multiple of 32, and where there are factors scale_cols of
+// kBf16Segment.
 constexpr int64_t kBf16Scratch = 96 << 10, kBf16Segment = 128;
-using MatmulBf16 = void (*)(const WeightRows& w, int64_t first_row, int64_t last_row, const Bf16Rows& x, int64_t m, void* scratch,
-                            float* y, int64_t y_stride);
+using MatmulBf16 = void (*)(const WeightRows& w, int64_t first_row, int64_t last_row, const Bf16Rows& x, int64_t m,
+                            void* scratch, float* y, int64_t y_stride);
 
 // The other way through the same matrix: y[i * y_stride + k] += sum over n in [first_row, last_row) of
 // x[i * x_stride + (n - first_row)] * w[n][k], for k in [0, w.cols), rows in ascending order.
@@ -77,31 +78,33 @@ using DecodeRow = void (*)(const WeightRows& w, int64_t row, int64_t first_col, 
 constexpr int64_t kInterleavedRows = 16;
 constexpr int64_t kInterleavedColumns = 256;
 
-// Rows [first_row, last_row) of w, multiples of kInterleavedRows in number and position, in the order that interleave.hpp tells. out is
-// where first_row begins; it takes as many bytes as were there.
+// Rows [first_row, last_row) of w, multiples of kInterleavedRows in number and position, in the order that interleave.hpp
+// tells. out is where first_row begins; it takes as many bytes as were there.
 using InterleaveRows = void (*)(const WeightRows& w, int64_t first_row, int64_t last_row, uint8_t* out);
 
 // out = row `row` of interleaved w, as it was stored.
 using TakeRow = void (*)(const WeightRows& w, int64_t row, uint8_t* out);
 
-// Attention to latents in fixed point. Of up to 64 rows of F16, the columns [0, shared) are values as well as keys, the others only keys;
-// a row is rounded to 12 bits with one scale for each part, queries likewise, weights to 15 bits: value = integer * scale. Sums are exact
-// in 32 bits, because 512 * 2047^2 and 64 * 16383 * 2047 are below 2^31. What is not finite gets the scale NaN and integers of zero.
+// Attention to latents in fixed point. Of up to 64 rows of F16, the columns [0, shared) are values as well as keys, the others
+// only keys; a row is rounded to 12 bits with one scale for each part, queries likewise, weights to 15 bits: value = integer *
+// scale. Sums are exact in 32 bits, because 512 * 2047^2 and 64 * 16383 * 2047 are below 2^31. What is not finite gets the
+// scale NaN and integers of zero.
 constexpr int64_t kFixedRows = 64;
 constexpr int64_t kFixedColumns = 512;  // most of a part; each is a multiple of 16
 constexpr int32_t kFixedLimit = 2047;   // of latents and queries
 constexpr int32_t kFixedWeightLimit = 16383;
 
 struct FixedPoint {
-  // out[k] = x[k] * factors[k] / scale to the nearest integer, ties to even; returns scale = max|x * factors| / limit, or 0 where the
-  // largest is below 2^-100. factors may be null: all ones. n is a multiple of 16.
+  // out[k] = x[k] * factors[k] / scale to the nearest integer, ties to even; returns scale = max|x * factors| / limit, or 0
+  // where the largest is below 2^-100. factors may be null: all ones. n is a multiple of 16.
   float (*fix_row)(const float* x, const float* factors, int64_t n, int32_t limit, int16_t* out);
   // y[i][n] = query i . row n, for i in [0, m) and n in [0, rows), and 0 up to n = 64: queries [m, cols], query_scales [m, 2],
   // y [m, 64]. scales [64]: of the rows' shared parts, 0 behind the rows.
-  void (*products)(const WeightRows& w, int64_t rows, int64_t shared, const int16_t* queries, const float* query_scales, int64_t m,
-                   float* scales, float* y);
-  // out[i * out_stride + k] += weight_scales[i] * sum over n of weights[i][n] * w[n][k] / scales[n], for k in [0, shared): weights
-  // [m, 64] have the rows' scales in them. next: null, or the 64 rows that come after these, which may be fetched meanwhile.
+  void (*products)(const WeightRows& w, int64_t rows, int64_t shared, const int16_t* queries, const float* query_scales,
+                   int64_t m, float* scales, float* y);
+  // out[i * out_stride + k] += weight_scales[i] * sum over n of weights[i][n] * w[n][k] / scales[n], for k in [0, shared):
+  // weights [m, 64] have the rows' scales in them. next: null, or the 64 rows that come after these, which may be fetched
+  // meanwhile.
   void (*sums)(const WeightRows& w, int64_t rows, int64_t shared, const float* scales, const int16_t* weights,
                const float* weight_scales, int64_t m, const uint8_t* next, float* out, int64_t out_stride);
 };
@@ -109,21 +112,36 @@ struct FixedPoint {
 // Indices of the per-format arrays: the values of fathom::StorageFormat, repeated in lib/kernels/select.cpp by
 // static_assert, because instruction-set files cannot include it.
 enum Format : int {
-  kF32 = 0, kF16 = 1, kBF16 = 2, kF8E4M3 = 4, kF4E2M1 = 5,
-  kQ4_0 = 6, kQ4_1 = 7, kQ5_0 = 8, kQ5_1 = 9, kQ8_0 = 10,
-  kQ2_K = 12, kQ3_K = 13, kQ4_K = 14, kQ5_K = 15, kQ6_K = 16,
-  kIQ4_NL = 18, kIQ4_XS = 19, kMXFP4 = 20,
+  kF32 = 0,
+  kF16 = 1,
+  kBF16 = 2,
+  kF8E4M3 = 4,
+  kF4E2M1 = 5,
+  kQ4_0 = 6,
+  kQ4_1 = 7,
+  kQ5_0 = 8,
+  kQ5_1 = 9,
+  kQ8_0 = 10,
+  kQ2_K = 12,
+  kQ3_K = 13,
+  kQ4_K = 14,
+  kQ5_K = 15,
+  kQ6_K = 16,
+  kIQ4_NL = 18,
+  kIQ4_XS = 19,
+  kMXFP4 = 20,
   kFormats = 21,
 };
 
-// Weights of these take activations in F32. MXFP4 has both products; models are released in it, and their reference outputs do not round
-// activations to 8 bits. For the block-quantised formats that rounding is small beside the weights' own.
+// Weights of these take activations in F32. MXFP4 has both products; models are released in it, and their reference outputs do
+// not round activations to 8 bits. For the block-quantised formats that rounding is small beside the weights' own.
 constexpr bool is_floating(int format) {
   return format == kF32 || format == kF16 || format == kBF16 || format == kF8E4M3 || format == kF4E2M1 || format == kMXFP4;
 }
 
-// Attention with everything rounded to BF16 and sums in F32. What is read several times is put in order first, in memory of the caller's
-// that begins at a multiple of 64 bytes: queries for all pages, and up to 64 rows of keys or values, a page, for all queries.
+// Attention with everything rounded to BF16 and sums in F32. What is read several times is put in order first, in memory of the
+// caller's that begins at a multiple of 64 bytes: queries for all pages, and up to 64 rows of keys or values, a page, for all
+// queries.
 constexpr int64_t kBf16PageRows = 64, kBf16LineValues = 32;
 constexpr int64_t bf16_lines(int64_t cols) { return (cols + kBf16LineValues - 1) / kBf16LineValues; }
 // Rows are an odd number of lines apart: a power of two would bring them together in few sets of the cache.
@@ -138,20 +156,22 @@ struct Bf16Attention {
   void (*arrange_queries)(const float* x, int64_t x_stride, int64_t m, int64_t cols, uint16_t* queries);
   // y[i][n] = query i . row n, for i in [0, m) and all 64 rows of the page: y [m, 64].
   void (*products)(const uint16_t* page, int64_t cols, const uint16_t* queries, int64_t m, float* y);
-  // y[i * y_stride + k] += sum over n of weights[i][n] * row n [k], for k in [0, cols), of a page of page_cols columns: weights [m, 64].
-  void (*sums)(const uint16_t* page, int64_t page_cols, int64_t cols, const float* weights, int64_t m, float* y, int64_t y_stride);
+  // y[i * y_stride + k] += sum over n of weights[i][n] * row n [k], for k in [0, cols), of a page of page_cols columns: weights
+  // [m, 64].
+  void (*sums)(const uint16_t* page, int64_t page_cols, int64_t cols, const float* weights, int64_t m, float* y,
+               int64_t y_stride);
 };
 
 struct KernelTable {
   const char* name;  // "scalar", "avx2", "avx512", ...
 
-  // Null where a format has no such product. Floating formats have matmul_f32, and Q8_0 has, for caches; the block-quantised formats
-  // (Q*, IQ4_*, MXFP4) have matmul_q8. Every format of `Format` has decode_row.
+  // Null where a format has no such product. Floating formats have matmul_f32, and Q8_0 has, for caches; the block-quantised
+  // formats (Q*, IQ4_*, MXFP4) have matmul_q8. Every format of `Format` has decode_row.
   MatmulF32 matmul_f32[kFormats];
   MatmulQ8 matmul_q8[kFormats];
-  MatmulBf16 matmul_bf16[kFormats];  // where many rows gain by it; null in most tables
+  MatmulBf16 matmul_bf16[kFormats];          // where many rows gain by it; null in most tables
   AccumulateRows accumulate_rows[kFormats];  // F32, F16, BF16, Q8_0 only: what caches have
-  DecodeRow decode_row[kFormats];  // of rows as stored
+  DecodeRow decode_row[kFormats];            // of rows as stored
   // Null where rows as stored serve best. Where it is there, matmul_q8 takes both, with the same bits.
   InterleaveRows interleave_rows[kFormats];
   TakeRow take_row[kFormats];  // there where interleave_rows is

@@ -1,17 +1,17 @@
-// Products of block-quantised weights with 8-bit activations. The build compiles this file for AVX2, for AVX-512, for AVX-512 with
-// VNNI and for AMX, by flags.
+// Products of block-quantised weights with 8-bit activations. The build compiles this file for AVX2, for AVX-512, for AVX-512
+// with VNNI and for AMX, by flags.
 //
 // For block b of 32 columns, row n of w and row i of x, in ascending b:
 //   dot_b    = the exact integer sum of code * x.value, with the format's offset (and its integer factors of 16 columns, if it
 //              has them) taken into it;
 //   y[i][n] += float(dot_b) * (scale_b * x.scale_b), then + min_b * (x.scale_b * x.sum_b) where the format has mins.
-// This order is all that an element's bits depend on, so tiles may be chosen by the number of rows, and all instruction sets give the
-// same bits.
+// This order is all that an element's bits depend on, so tiles may be chosen by the number of rows, and all instruction sets
+// give the same bits.
 //
-// 16 rows of weights of a group are decoded once into a tile whose lanes are rows (q8_tile.hpp), and all rows of activations pass over
-// it, some at a time: no sums are taken across lanes. Without VNNI, products of pairs (maddubs) are added in 16 bits as long as they
-// fit. Rows as stored are 16 short streams to memory, which the processor does not prefetch by itself: the next 16 rows are asked for
-// while these are worked on. Interleaved rows are one stream, and need not be turned.
+// 16 rows of weights of a group are decoded once into a tile whose lanes are rows (q8_tile.hpp), and all rows of activations
+// pass over it, some at a time: no sums are taken across lanes. Without VNNI, products of pairs (maddubs) are added in 16 bits
+// as long as they fit. Rows as stored are 16 short streams to memory, which the processor does not prefetch by itself: the next
+// 16 rows are asked for while these are worked on. Interleaved rows are one stream, and need not be turned.
 #include "kernels/q8_blocks.hpp"
 #include "kernels/q8_formats.hpp"
 #include "kernels/q8_k_blocks.hpp"
@@ -24,15 +24,17 @@ namespace fathom::kernels::FATHOM_NAMESPACE {
 namespace {
 
 constexpr int kActivations = kDotInstruction ? 8 : 4;  // rows of activations that share a load of codes
-constexpr int kTotals = 128;     // rows of activations a pass over a tile: 8 KB of totals
+constexpr int kTotals = 128;                           // rows of activations a pass over a tile: 8 KB of totals
 
-// Up to so many rows of activations, codes do not go through memory. Measured: without the dot instruction 4 rows gain with signed codes,
-// with others not; with it 8, or 6 where sums of 16 columns are kept apart.
+// Up to so many rows of activations, codes do not go through memory. Measured: without the dot instruction 4 rows gain with
+// signed codes, with others not; with it 8, or 6 where sums of 16 columns are kept apart.
 template <typename F, bool interleaved>
-constexpr int kDirectRows = kDotInstruction && interleaved ? (F::kFactors ? 6 : 8) : F::kSigned ? 4 : 3;
+constexpr int kDirectRows = kDotInstruction && interleaved ? (F::kFactors ? 6 : 8)
+                            : F::kSigned                   ? 4
+                                                           : 3;
 
-// Up to so many rows of activations, memory is the limit: interleaved weights are read as a stream, and AMX does not pay, whose way through
-// memory costs few rows what it costs 16.
+// Up to so many rows of activations, memory is the limit: interleaved weights are read as a stream, and AMX does not pay, whose
+// way through memory costs few rows what it costs 16.
 constexpr int64_t kFewRows = 11;
 
 // What codes in products are too large by: the instruction with four products takes signed codes made unsigned.
@@ -50,7 +52,8 @@ template <typename F, int bias = kCodeBias<F>>
 struct Terms {
   // Minus the bias times the block's sum; with float factors, of both halves; with others half that, of both halves: i16.
   alignas(32) int32_t start[bias ? 2 * kGroupBlocks : 0];
-  alignas(32) float sums[F::kMin ? kGroupBlocks : 0];  // the block's sum times its scale; with factors, the sums of both halves: i16
+  alignas(32) float sums[F::kMin ? kGroupBlocks
+                                 : 0];  // the block's sum times its scale; with factors, the sums of both halves: i16
   alignas(32) float scales[kGroupBlocks];
 };
 
@@ -63,7 +66,8 @@ FATHOM_INLINE __m256i first_lanes(int blocks) {
 template <typename F, int kBias>
 FATHOM_INLINE void prepare(const QuantisedRows& x, int64_t row, int blocks, Terms<F, kBias>& out) {
   const __m256i lanes = first_lanes(blocks);
-  const __m256i sums = _mm256_maskload_epi32(reinterpret_cast<const int*>(x.sums + row * (x.cols / 16)), lanes);  // two i16 a block
+  const __m256i sums =
+      _mm256_maskload_epi32(reinterpret_cast<const int*>(x.sums + row * (x.cols / 16)), lanes);  // two i16 a block
   const __m256 scales = _mm256_maskload_ps(x.scales + row * (x.cols / 32), lanes);
   _mm256_store_ps(out.scales, scales);
   [[maybe_unused]] __m256i* start = reinterpret_cast<__m256i*>(out.start);
@@ -85,7 +89,8 @@ FATHOM_INLINE void prepare(const QuantisedRows& x, int64_t row, int blocks, Term
   }
 }
 
-// The integer sums of a block of one part of a tile: of all columns in `low`, but where factors are floats, of the first 16 columns there.
+// The integer sums of a block of one part of a tile: of all columns in `low`, but where factors are floats, of the first 16
+// columns there.
 template <typename F>
 struct Dots {
   Ints low, high;
@@ -214,8 +219,8 @@ void multiply_tile_direct(const TileRows& rows, int parts, int64_t cols, const Q
 
 // The same for 1 to `most` rows of activations.
 template <typename F, int most, typename TileRows>
-void multiply_tile_few(int64_t m, const TileRows& rows, int parts, int64_t cols, const QuantisedRows& x, Ahead<F>& ahead, Tile<F>& tile,
-                       Totals* totals) {
+void multiply_tile_few(int64_t m, const TileRows& rows, int parts, int64_t cols, const QuantisedRows& x, Ahead<F>& ahead,
+                       Tile<F>& tile, Totals* totals) {
   if constexpr (most > 1) {
     if (m < most) return multiply_tile_few<F, most - 1>(m, rows, parts, cols, x, ahead, tile, totals);
   }
@@ -298,8 +303,8 @@ void multiply(const Tile<F>& w, int blocks, const QuantisedRows& x, Totals* tota
 
 #ifdef FATHOM_AMX
 
-// Adds `blocks` blocks of up to 16 rows of activations. `rounded` rows are computed, of which what is above m is of no meaning. In each
-// block, `lines` lines of weights are asked for.
+// Adds `blocks` blocks of up to 16 rows of activations. `rounded` rows are computed, of which what is above m is of no meaning.
+// In each block, `lines` lines of weights are asked for.
 template <typename F, int rounded, bool whole>
 void multiply_amx(const Tile<F>& w, int blocks, const QuantisedRows& x, int m, Ahead<F>& ahead, int lines, Totals* totals) {
   Terms<F, 0> terms[rounded];
@@ -332,7 +337,8 @@ void multiply_amx(const Tile<F>& w, int blocks, const QuantisedRows& x, int m, A
 // Adds `blocks` blocks of any number of rows of activations.
 template <typename F>
 void multiply_rows(const Tile<F>& w, int blocks, const QuantisedRows& x, int64_t m, Ahead<F>& ahead, Totals* totals) {
-  constexpr void (*kRest[])(const Tile<F>&, int, const QuantisedRows&, Totals*) = {multiply<F, 1>, multiply<F, 2>, multiply<F, 3>};
+  constexpr void (*kRest[])(const Tile<F>&, int, const QuantisedRows&, Totals*) = {multiply<F, 1>, multiply<F, 2>,
+                                                                                   multiply<F, 3>};
   int64_t i = 0;
   for (; i + kActivations <= m; i += kActivations) {
     ahead.ask_for(int(Ahead<F>::kTileLines * kActivations / m) + 1);
@@ -348,7 +354,8 @@ template <typename F>
 void multiply_rows_amx(const Tile<F>& w, int blocks, const QuantisedRows& x, int64_t m, Ahead<F>& ahead, Totals* totals) {
   const int times = int((m + kAmxRows - 1) / kAmxRows) * blocks, lines = (Ahead<F>::kTileLines + times - 1) / times;
   int64_t i = 0;
-  for (; i + kAmxRows <= m; i += kAmxRows) multiply_amx<F, kAmxRows, true>(w, blocks, advance(x, i, 0), kAmxRows, ahead, lines, totals + i);
+  for (; i + kAmxRows <= m; i += kAmxRows)
+    multiply_amx<F, kAmxRows, true>(w, blocks, advance(x, i, 0), kAmxRows, ahead, lines, totals + i);
   constexpr void (*kRest[])(const Tile<F>&, int, const QuantisedRows&, int, Ahead<F>&, int, Totals*) = {
       multiply_amx<F, 4, false>, multiply_amx<F, 8, false>, multiply_amx<F, 12, false>, multiply_amx<F, 16, false>};
   if (i < m) kRest[(m - i - 1) / 4](w, blocks, advance(x, i, 0), int(m - i), ahead, lines, totals + i);
@@ -410,7 +417,8 @@ void matmul_tiles(const WeightRows& w, int64_t first_row, int64_t last_row, cons
 }
 
 template <typename F, typename TileRows>
-void matmul_rows(const WeightRows& w, int64_t first_row, int64_t last_row, const QuantisedRows& x, int64_t m, float* y, int64_t y_stride) {
+void matmul_rows(const WeightRows& w, int64_t first_row, int64_t last_row, const QuantisedRows& x, int64_t m, float* y,
+                 int64_t y_stride) {
 #ifdef FATHOM_AMX
   if (m > kFewRows) {
     const AmxRegisters registers(shapes_for<F>(m));

@@ -1,5 +1,6 @@
-// AMX: integer sums of a block of 16 rows of weights and up to 16 rows of activations by one instruction, or two where factors of 16
-// columns part the block. What the codes of 4 columns are in a tile of vectors is what the instruction wants of its second operand.
+// AMX: integer sums of a block of 16 rows of weights and up to 16 rows of activations by one instruction, or two where factors
+// of 16 columns part the block. What the codes of 4 columns are in a tile of vectors is what the instruction wants of its
+// second operand.
 #pragma once
 
 #include "kernels/amx_tiles.hpp"
@@ -10,7 +11,8 @@ namespace {
 
 constexpr int kAmxRows = 16;  // rows of activations of a whole tile
 
-// Registers: 0 the sums and 1 the activations of 16 rows; 2 and 3 those of the rows that are left over; 4 codes. m rows of activations.
+// Registers: 0 the sums and 1 the activations of 16 rows; 2 and 3 those of the rows that are left over; 4 codes. m rows of
+// activations.
 template <typename F>
 AmxShapes shapes_for(int64_t m) {
   constexpr int kColumns = F::kFactors ? 16 : 32;  // of an instruction

@@ -39,7 +39,9 @@ FATHOM_INLINE void set_scales_and_mins(const AnyRows& rows, int blocks, int r, T
 struct Q4_0 : Traits {
   static constexpr int kValues = 32, kBytes = 18, kHead = 2, kBias = 8;
   template <typename AnyRows>
-  static FATHOM_INLINE void terms(const AnyRows& rows, int blocks, int r, Tile<Q4_0>& out) { set_scales(rows, blocks, r, out); }
+  static FATHOM_INLINE void terms(const AnyRows& rows, int blocks, int r, Tile<Q4_0>& out) {
+    set_scales(rows, blocks, r, out);
+  }
   template <typename AnyRows, typename Emit>
   static FATHOM_INLINE void codes(const AnyRows& rows, int b, Emit&& emit) {
     nibbles32(rows, rows.template codes<Q4_0>(b), [&](int d, Ints nibbles) { emit(0, d, nibbles); });
@@ -62,7 +64,9 @@ struct Q4_1 : Traits {
 struct Q5_0 : Traits {
   static constexpr int kValues = 32, kBytes = 22, kHead = 2, kRun = 4, kBias = 16;
   template <typename AnyRows>
-  static FATHOM_INLINE void terms(const AnyRows& rows, int blocks, int r, Tile<Q5_0>& out) { set_scales(rows, blocks, r, out); }
+  static FATHOM_INLINE void terms(const AnyRows& rows, int blocks, int r, Tile<Q5_0>& out) {
+    set_scales(rows, blocks, r, out);
+  }
   template <typename AnyRows, typename Emit>
   static FATHOM_INLINE void codes(const AnyRows& rows, int b, Emit&& emit) {
     const Ints bits = words32(rows, rows.template codes<Q5_0>(b));
@@ -90,7 +94,9 @@ struct Q8_0 : Traits {
   static constexpr int kValues = 32, kBytes = 34, kHead = 2;
   static constexpr bool kSigned = true;
   template <typename AnyRows>
-  static FATHOM_INLINE void terms(const AnyRows& rows, int blocks, int r, Tile<Q8_0>& out) { set_scales(rows, blocks, r, out); }
+  static FATHOM_INLINE void terms(const AnyRows& rows, int blocks, int r, Tile<Q8_0>& out) {
+    set_scales(rows, blocks, r, out);
+  }
   template <typename AnyRows, typename Emit>
   static FATHOM_INLINE void codes(const AnyRows& rows, int b, Emit&& emit) {
 #pragma GCC unroll 2
@@ -107,7 +113,9 @@ struct IQ4_NL : Traits {
   static constexpr int kValues = 32, kBytes = 18, kHead = 2;
   static constexpr bool kSigned = true;
   template <typename AnyRows>
-  static FATHOM_INLINE void terms(const AnyRows& rows, int blocks, int r, Tile<IQ4_NL>& out) { set_scales(rows, blocks, r, out); }
+  static FATHOM_INLINE void terms(const AnyRows& rows, int blocks, int r, Tile<IQ4_NL>& out) {
+    set_scales(rows, blocks, r, out);
+  }
   template <typename AnyRows, typename Emit>
   static FATHOM_INLINE void codes(const AnyRows& rows, int b, Emit&& emit) {
     nibbles32(rows, rows.template codes<IQ4_NL>(b), [&](int d, Ints nibbles) { emit(0, d, look_up(iq4_levels(), nibbles)); });

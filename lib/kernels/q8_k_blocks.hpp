@@ -28,7 +28,9 @@ struct Q4_K : Traits {
   static constexpr int kValues = 256, kBytes = 144, kStep = 2;
   static constexpr bool kMin = true;
   template <typename AnyRows>
-  static FATHOM_INLINE void terms(const AnyRows& rows, int, int r, Tile<Q4_K>& out) { set_k_scales(rows, r, out); }
+  static FATHOM_INLINE void terms(const AnyRows& rows, int, int r, Tile<Q4_K>& out) {
+    set_k_scales(rows, r, out);
+  }
   template <typename AnyRows, typename Emit>
   static FATHOM_INLINE void codes(const AnyRows& rows, int b, Emit&& emit) {
 #pragma GCC unroll 2
@@ -48,7 +50,9 @@ struct Q5_K : Traits {
   static constexpr int kValues = 256, kBytes = 176, kStep = 2, kRun = 4;
   static constexpr bool kMin = true;
   template <typename AnyRows>
-  static FATHOM_INLINE void terms(const AnyRows& rows, int, int r, Tile<Q5_K>& out) { set_k_scales(rows, r, out); }
+  static FATHOM_INLINE void terms(const AnyRows& rows, int, int r, Tile<Q5_K>& out) {
+    set_k_scales(rows, r, out);
+  }
   template <typename AnyRows, typename Emit>
   static FATHOM_INLINE void codes(const AnyRows& rows, int b, Emit&& emit) {
 #pragma GCC unroll 2

@@ -13,11 +13,12 @@ constexpr int kGroupBlocks = 8;  // a group: a super-block, or eight blocks of 3
 constexpr int kGroupValues = kBlockValues * kGroupBlocks;
 static_assert(kGroupValues == kInterleavedColumns);
 constexpr int kTileRows = kInterleavedRows;  // rows of weights worked on at once,
-constexpr int kParts = kTileRows / kLanes;  // as so many registers
+constexpr int kParts = kTileRows / kLanes;   // as so many registers
 
 // What a format's product needs; formats override what differs. Besides, a format F has
 //   F::terms(rows, blocks, r, tile)   sets all of part r of a tile but its codes, for kLanes rows, as stored or interleaved;
-//   F::codes(rows, b, emit)           calls emit(j, d, codes) for columns 4d to 4d + 3 of blocks b + j, j < kStep, of these rows.
+//   F::codes(rows, b, emit)           calls emit(j, d, codes) for columns 4d to 4d + 3 of blocks b + j, j < kStep, of these
+//   rows.
 struct Traits {
   static constexpr int kStep = 1;          // blocks that are decoded together
   static constexpr int kHead = 0;          // bytes at the beginning of a block of 32 that are its scale, and its offset
@@ -33,13 +34,13 @@ template <typename F>
 struct Tile {
   Ints codes[kGroupBlocks][8][kParts];  // [block][4 columns]: 4 codes a row; signed ones 128 too large where kDotInstruction
   Floats scale[kGroupBlocks][kParts];
-  Floats min[F::kMin ? kGroupBlocks : 1][kParts];           // times the sum of the block's activations; with factors only [0]
+  Floats min[F::kMin ? kGroupBlocks : 1][kParts];            // times the sum of the block's activations; with factors only [0]
   Ints factors[F::kFactors ? 2 * kGroupBlocks : 1][kParts];  // of 16 columns: i16 twice a row; where kDotInstruction, floats
   Ints sum_factors[F::kFactors ? kGroupBlocks : 1][kParts];  // what meets the sums of a block's two halves: i16 each
 };
 
-// Where the kLanes rows of a part of a tile begin, and the byte of the group in them. In both forms of rows, scales(b) and codes(b) say
-// where the first F::kHead bytes of block b are, and the others.
+// Where the kLanes rows of a part of a tile begin, and the byte of the group in them. In both forms of rows, scales(b) and
+// codes(b) say where the first F::kHead bytes of block b are, and the others.
 struct Rows {
   static constexpr bool kInterleaved = false;
   const uint8_t* const* of;
@@ -47,16 +48,20 @@ struct Rows {
 
   FATHOM_INLINE const uint8_t* row(int r, int64_t offset) const { return of[r] + at + offset; }
   template <typename F>
-  FATHOM_INLINE int64_t scales(int b) const { return b * F::kBytes; }
+  FATHOM_INLINE int64_t scales(int b) const {
+    return b * F::kBytes;
+  }
   template <typename F>
-  FATHOM_INLINE int64_t codes(int b) const { return b * F::kBytes + F::kHead; }
+  FATHOM_INLINE int64_t codes(int b) const {
+    return b * F::kBytes + F::kHead;
+  }
 };
 
 // How far ahead in a stream its lines are asked for.
 constexpr int64_t kStreamAhead = 4096;
 
-// The same of interleaved rows, in the order of interleave.hpp: a field that begins at byte o of a row's share of the group begins at
-// byte 16 * o of all. A stream asks for a line further on with each line that it reads.
+// The same of interleaved rows, in the order of interleave.hpp: a field that begins at byte o of a row's share of the group
+// begins at byte 16 * o of all. A stream asks for a line further on with each line that it reads.
 template <bool stream>
 struct InterleavedRows {
   static constexpr bool kInterleaved = true;
@@ -70,9 +75,13 @@ struct InterleavedRows {
     return all + kLanes * bytes * part;
   }
   template <typename F>
-  FATHOM_INLINE int64_t scales(int b) const { return b * F::kHead; }
+  FATHOM_INLINE int64_t scales(int b) const {
+    return b * F::kHead;
+  }
   template <typename F>
-  FATHOM_INLINE int64_t codes(int b) const { return blocks * F::kHead + b * (F::kBytes - F::kHead); }
+  FATHOM_INLINE int64_t codes(int b) const {
+    return blocks * F::kHead + b * (F::kBytes - F::kHead);
+  }
 };
 
 // The rows of a tile, as they are stored: the last one stands in for those that are not there.
@@ -83,7 +92,9 @@ struct StoredTile {
   }
   // The group from byte `at` of the rows on.
   template <bool stream>
-  FATHOM_INLINE Rows part(int r, int64_t at, int, int64_t = 0) const { return {rows + kLanes * r, at}; }
+  FATHOM_INLINE Rows part(int r, int64_t at, int, int64_t = 0) const {
+    return {rows + kLanes * r, at};
+  }
 
   const uint8_t* rows[kTileRows];
 };
@@ -158,7 +169,8 @@ FATHOM_INLINE void columns16(const InterleavedRows<stream>& rows, int64_t offset
 FATHOM_INLINE void columns16(const Rows& rows, int64_t offset, Ints (&out)[4]) {
   Ints some[4];  // rows r, r + 4 and so on
 #pragma GCC unroll 4
-  for (int r = 0; r < 4; ++r) some[r] = quarters([&](int more) __attribute__((always_inline)) { return rows.row(r + more, offset); });
+  for (int r = 0; r < 4; ++r)
+    some[r] = quarters([&](int more) __attribute__((always_inline)) { return rows.row(r + more, offset); });
   const Ints even_low = low_pairs32(some[0], some[1]), even_high = high_pairs32(some[0], some[1]);
   const Ints odd_low = low_pairs32(some[2], some[3]), odd_high = high_pairs32(some[2], some[3]);
   out[0] = low_pairs64(even_low, odd_low);
@@ -172,18 +184,12 @@ FATHOM_INLINE Ints low_nibbles(Ints bytes) { return mask(bytes, 15); }
 FATHOM_INLINE Ints high_nibbles(Ints bytes) { return mask(shift_right16(bytes, 4), 15); }
 
 // Bits moved left by `by`, or right when it is negative, within 16-bit lanes; callers mask what crosses a byte.
-FATHOM_INLINE Ints shift_left(Ints bits, int by) {
-  return by >= 0 ? shift_left16(bits, by) : shift_right16(bits, -by);
-}
+FATHOM_INLINE Ints shift_left(Ints bits, int by) { return by >= 0 ? shift_left16(bits, by) : shift_right16(bits, -by); }
 
 // Byte k of each lane.
-FATHOM_INLINE Ints byte_of(Ints lanes, int k) {
-  return bit_and(shift_right32(lanes, 8 * k), all32(255));
-}
+FATHOM_INLINE Ints byte_of(Ints lanes, int k) { return bit_and(shift_right32(lanes, 8 * k), all32(255)); }
 
-FATHOM_INLINE Ints look_up(__m128i levels, Ints nibbles) {
-  return shuffle8(repeat(levels), nibbles);
-}
+FATHOM_INLINE Ints look_up(__m128i levels, Ints nibbles) { return shuffle8(repeat(levels), nibbles); }
 
 FATHOM_INLINE __m128i iq4_levels() {
   return _mm_setr_epi8(-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113);

@@ -1,8 +1,8 @@
-// Vectors of 8 lanes (AVX2) or 16 (AVX-512) by one set of names, for products of block formats with 8-bit activations. A lane is 32 bits,
-// or four bytes, or two halves of 16 bits.
+// Vectors of 8 lanes (AVX2) or 16 (AVX-512) by one set of names, for products of block formats with 8-bit activations. A lane
+// is 32 bits, or four bytes, or two halves of 16 bits.
 //
-// A header for products of block formats alone, as are the others named q8_*. matmul_q8.cpp is compiled once for each instruction set. All
-// of it has internal linkage, so none can be taken for another file's.
+// A header for products of block formats alone, as are the others named q8_*. matmul_q8.cpp is compiled once for each
+// instruction set. All of it has internal linkage, so none can be taken for another file's.
 #pragma once
 
 #include <immintrin.h>
@@ -97,23 +97,26 @@ FATHOM_INLINE Ints shift_left_each32(Ints v, Ints by) { return _mm512_sllv_epi32
 FATHOM_INLINE Ints where_greater32(Ints a, Ints b, Ints then, Ints otherwise) {
   return _mm512_mask_mov_epi32(otherwise, _mm512_cmpgt_epi32_mask(a, b), then);
 }
-FATHOM_INLINE Ints where_bit8(Ints bytes, Ints bit, Ints then) { return _mm512_maskz_mov_epi8(_mm512_test_epi8_mask(bytes, bit), then); }
+FATHOM_INLINE Ints where_bit8(Ints bytes, Ints bit, Ints then) {
+  return _mm512_maskz_mov_epi8(_mm512_test_epi8_mask(bytes, bit), then);
+}
 
 template <typename Word>
 FATHOM_INLINE Ints from_words32(Word word) {
-  return _mm512_setr_epi32(word(0), word(1), word(2), word(3), word(4), word(5), word(6), word(7), word(8), word(9), word(10), word(11),
-                           word(12), word(13), word(14), word(15));
+  return _mm512_setr_epi32(word(0), word(1), word(2), word(3), word(4), word(5), word(6), word(7), word(8), word(9), word(10),
+                           word(11), word(12), word(13), word(14), word(15));
 }
 template <typename Word>
 FATHOM_INLINE HalfInts from_words16(Word word) {
-  return _mm256_setr_epi16(word(0), word(1), word(2), word(3), word(4), word(5), word(6), word(7), word(8), word(9), word(10), word(11),
-                           word(12), word(13), word(14), word(15));
+  return _mm256_setr_epi16(word(0), word(1), word(2), word(3), word(4), word(5), word(6), word(7), word(8), word(9), word(10),
+                           word(11), word(12), word(13), word(14), word(15));
 }
 
 // 16 bytes at row(0), row(4), row(8) and row(12), side by side.
 template <typename Row>
 FATHOM_INLINE Ints quarters(Row row) {
-  const auto load = [&](int r) __attribute__((always_inline)) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(row(r))); };
+  const auto load = [&](int r)
+                        __attribute__((always_inline)) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(row(r))); };
   Ints out = _mm512_broadcast_i32x4(load(0));
   out = _mm512_mask_broadcast_i32x4(out, 0x00f0, load(4));
   out = _mm512_mask_broadcast_i32x4(out, 0x0f00, load(8));

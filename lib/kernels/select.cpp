@@ -36,8 +36,8 @@ const KernelTable* amx_int8_table() { return nullptr; }
 #endif
 
 const KernelTable& select_table(int level) noexcept {
-  constexpr const KernelTable* (*kTables[])() = {scalar_table, avx2_table, avx512_table, avx512_vnni_table, avx512_bf16_table,
-                                                amx_int8_table};
+  constexpr const KernelTable* (*kTables[])() = {scalar_table,      avx2_table,        avx512_table,
+                                                 avx512_vnni_table, avx512_bf16_table, amx_int8_table};
   constexpr int kHighest = int(sizeof kTables / sizeof kTables[0]) - 1;
   for (int i = level < kHighest ? level : kHighest; i > 0; --i) {
     if (const KernelTable* table = kTables[i]()) return *table;

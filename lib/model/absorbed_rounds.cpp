@@ -19,7 +19,9 @@ std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b;
 
 }  // namespace
 
-RowGroups::RowGroups(const Pass& pass) : pass_(&pass), most_rows_(std::min(kGroupRows, most_panel_rows(pass))) { skip_others(); }
+RowGroups::RowGroups(const Pass& pass) : pass_(&pass), most_rows_(std::min(kGroupRows, most_panel_rows(pass))) {
+  skip_others();
+}
 
 bool RowGroups::done() const noexcept { return span_ == pass_->spans.size(); }
 

@@ -1,8 +1,8 @@
 // How absorbed attention is cut, so that no unit grows with the context and what lies between units fits the workspace.
 //
-// Rows of one span form groups that share every reading of a latent; groups that follow each other form panels, whose queries are
-// absorbed together. A group and one block of the context are an item. As many items of a panel as there are slots for what they
-// come to make a round, and what the rounds of a panel come to is merged into a total for each row and head.
+// Rows of one span form groups that share every reading of a latent; groups that follow each other form panels, whose queries
+// are absorbed together. A group and one block of the context are an item. As many items of a panel as there are slots for what
+// they come to make a round, and what the rounds of a panel come to is merged into a total for each row and head.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,7 @@ struct RowGroup {
   const RowSpan* span = nullptr;
   std::int64_t first_row = 0;  // in the pass
   std::int64_t rows = 0;
-  std::int64_t blocks = 0;     // of the context, as far as the last row sees
+  std::int64_t blocks = 0;  // of the context, as far as the last row sees
 };
 
 // The groups of a pass, in ascending order. Spans that are expanded have none.
@@ -40,13 +40,13 @@ class RowGroups {
   void skip_others() noexcept;
 
   const Pass* pass_;
-  std::int64_t most_rows_;    // of a group
+  std::int64_t most_rows_;  // of a group
   std::size_t span_ = 0;
-  std::int64_t row_ = 0;      // in the span
+  std::int64_t row_ = 0;  // in the span
 };
 
-// The items of a group in a round: blocks [first, first + count) of its context. The partial results of block first + i begin at
-// slot first_slot + i * (rows of the group), as [heads, rows of the group] states.
+// The items of a group in a round: blocks [first, first + count) of its context. The partial results of block first + i begin
+// at slot first_slot + i * (rows of the group), as [heads, rows of the group] states.
 struct GroupShare {
   std::int64_t first = 0, count = 0;
   std::int64_t first_slot = 0;
@@ -69,7 +69,8 @@ class AbsorbedRound {
   std::int64_t first_row = 0, rows = 0;
   bool opens_panel = false, closes_panel = false;  // the panel's first and last round
   bool closes_pass = false;
-  // Do rows keep totals between rounds? They lie in the slots [0, rows), laid out as items are: a group's begin at its first row.
+  // Do rows keep totals between rounds? They lie in the slots [0, rows), laid out as items are: a group's begin at its first
+  // row.
   bool keeps_totals = false;
 
   // body(RowGroup, GroupShare) for each group of the panel, those that have no items in this round as well.

@@ -9,8 +9,8 @@
 namespace fathom::model {
 namespace {
 
-constexpr std::size_t kPiece = std::size_t{32} << 20;   // whole large pages
-constexpr std::size_t kPiecesPerWorker = 4;             // between two reports of progress
+constexpr std::size_t kPiece = std::size_t{32} << 20;  // whole large pages
+constexpr std::size_t kPiecesPerWorker = 4;            // between two reports of progress
 
 using Bytes = std::span<const std::byte>;
 

@@ -57,7 +57,8 @@ void validate_attention(const Config& c, const Checker& check) {
   check.that(c.rope.beta_fast > 0.0, "beta_fast of the rope scaling is not above 0");
   check.that(c.rope.beta_slow > 0.0, "beta_slow of the rope scaling is not above 0");
   check.that(c.rope.low_freq_factor > 0.0, "low_freq_factor of the rope scaling is not above 0");
-  check.that(c.rope.high_freq_factor > c.rope.low_freq_factor, "high_freq_factor of the rope scaling is not above low_freq_factor");
+  check.that(c.rope.high_freq_factor > c.rope.low_freq_factor,
+             "high_freq_factor of the rope scaling is not above low_freq_factor");
   check.that(std::isfinite(c.rope.cos_sin_factor) && c.rope.cos_sin_factor > 0.0f,
              "the magnitude that rope scaling gives cos and sin is not a positive number");
   check.that(c.rope.frequency_divisors.empty() || std::int64_t(c.rope.frequency_divisors.size()) == c.rope.dims / 2,

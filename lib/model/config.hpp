@@ -29,18 +29,18 @@ struct Config {
   Attention attention = Attention::grouped_query;
   std::int64_t num_attention_heads = 0;
   std::int64_t num_key_value_heads = 0;
-  std::int64_t head_dim = 0;      // of queries and keys
-  std::int64_t v_head_dim = 0;    // of values
+  std::int64_t head_dim = 0;    // of queries and keys
+  std::int64_t v_head_dim = 0;  // of values
   float softmax_scale = 0.0f;
-  bool qkv_bias = false;          // on q, k, v; for latent attention on the two down-projections
+  bool qkv_bias = false;  // on q, k, v; for latent attention on the two down-projections
   bool output_bias = false;
-  bool qk_norm = false;           // RMSNorm of each head's query and key (Qwen3)
-  bool sinks = false;             // a learned logit a head joins the softmax (gpt-oss)
+  bool qk_norm = false;                      // RMSNorm of each head's query and key (Qwen3)
+  bool sinks = false;                        // a learned logit a head joins the softmax (gpt-oss)
   std::vector<std::int64_t> sliding_window;  // [layers] positions a layer sees; 0: all
   nn::RopeConfig rope;
 
   // Latent attention (MLA).
-  std::int64_t q_lora_rank = 0;   // 0: plain q_proj
+  std::int64_t q_lora_rank = 0;  // 0: plain q_proj
   std::int64_t kv_lora_rank = 0;
   std::int64_t qk_nope_head_dim = 0;
   std::int64_t qk_rope_head_dim = 0;
@@ -51,12 +51,12 @@ struct Config {
   float swiglu_limit = 0.0f;
 
   // Mixture of experts.
-  std::vector<bool> moe_layer;             // [layers]
-  nn::RouterConfig router;                 // experts == 0: a dense model
+  std::vector<bool> moe_layer;  // [layers]
+  nn::RouterConfig router;      // experts == 0: a dense model
   std::int64_t moe_intermediate_size = 0;
   std::int64_t n_shared_experts = 0;
-  bool correction_bias = false;            // e_score_correction_bias
-  bool expert_bias = false;                // biases on the router and in every expert (gpt-oss)
+  bool correction_bias = false;  // e_score_correction_bias
+  bool expert_bias = false;      // biases on the router and in every expert (gpt-oss)
 
   bool is_moe(std::int64_t layer) const { return router.experts > 0 && moe_layer[std::size_t(layer)]; }
   // Values attention stores for one position of one layer.

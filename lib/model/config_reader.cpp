@@ -34,7 +34,8 @@ void refuse_what_is_not_computed(const ConfigReader& r) {
   }
   if (r.boolean("mlp_bias", false)) fail(Status::unsupported, "{}: mlp_bias is not computed by this version", r.origin());
   const double rotated = r.number("partial_rotary_factor", 1.0);
-  if (rotated != 1.0) fail(Status::unsupported, "{}: partial_rotary_factor {} is not computed by this version", r.origin(), rotated);
+  if (rotated != 1.0)
+    fail(Status::unsupported, "{}: partial_rotary_factor {} is not computed by this version", r.origin(), rotated);
 }
 
 }  // namespace
@@ -94,7 +95,9 @@ std::string huggingface_architecture(const io::Checkpoint& checkpoint) {
   const io::Value& list = checkpoint.config["architectures"];
   return list.array().empty() ? std::string() : string_or_empty(list.array().front());
 }
-std::string huggingface_model_type(const io::Checkpoint& checkpoint) { return string_or_empty(checkpoint.config["model_type"]); }
+std::string huggingface_model_type(const io::Checkpoint& checkpoint) {
+  return string_or_empty(checkpoint.config["model_type"]);
+}
 std::string gguf_architecture(const io::Checkpoint& checkpoint) {
   return string_or_empty(checkpoint.config["general.architecture"]);
 }
@@ -110,7 +113,8 @@ Config read_common_huggingface(const ConfigReader& r) {
   c.tie_word_embeddings = r.boolean("tie_word_embeddings", false);
   c.num_attention_heads = r.integer("num_attention_heads");
   c.num_key_value_heads = r.integer("num_key_value_heads", c.num_attention_heads);
-  if (c.num_attention_heads <= 0) fail(Status::corrupt_file, "{}: num_attention_heads is {}", r.origin(), c.num_attention_heads);
+  if (c.num_attention_heads <= 0)
+    fail(Status::corrupt_file, "{}: num_attention_heads is {}", r.origin(), c.num_attention_heads);
   c.head_dim = r.integer("head_dim", c.hidden_size / c.num_attention_heads);
   c.v_head_dim = c.head_dim;
   c.intermediate_size = r.integer("intermediate_size", 0);
@@ -138,7 +142,8 @@ Config read_common_gguf(const ConfigReader& r, const io::Checkpoint& checkpoint)
   c.tie_word_embeddings = !(checkpoint.tensors && checkpoint.tensors->find("output.weight"));
   c.num_attention_heads = r.integer("attention.head_count");
   c.num_key_value_heads = r.integer("attention.head_count_kv", c.num_attention_heads);
-  if (c.num_attention_heads <= 0) fail(Status::corrupt_file, "{}: attention.head_count is {}", r.origin(), c.num_attention_heads);
+  if (c.num_attention_heads <= 0)
+    fail(Status::corrupt_file, "{}: attention.head_count is {}", r.origin(), c.num_attention_heads);
   c.head_dim = r.integer("attention.key_length", c.hidden_size / c.num_attention_heads);
   c.v_head_dim = r.integer("attention.value_length", c.head_dim);
   c.intermediate_size = r.integer("feed_forward_length", 0);
@@ -154,8 +159,8 @@ void read_rope_scaling_huggingface(const ConfigReader& r, Config& c) {
   const std::string kind = s.text("rope_type", s.text("type", "default"));
   if (kind == "default" || kind == "none") return;
   c.rope.factor = s.number("factor", 1.0);
-  c.rope.original_context = s.integer("original_max_position_embeddings",
-                                      r.integer("original_max_position_embeddings", c.max_position_embeddings));
+  c.rope.original_context =
+      s.integer("original_max_position_embeddings", r.integer("original_max_position_embeddings", c.max_position_embeddings));
   if (kind == "linear") {
     c.rope.scaling = nn::RopeScaling::linear;
   } else if (kind == "llama3") {
@@ -169,8 +174,8 @@ void read_rope_scaling_huggingface(const ConfigReader& r, Config& c) {
     c.rope.truncate = s.boolean("truncate", true);
     // With both mscales the factor is their quotient (DeepSeek); else it is given, or follows from the factor.
     if (s.has("mscale") && s.has("mscale_all_dim") && s.number("mscale") != 0.0 && s.number("mscale_all_dim") != 0.0) {
-      c.rope.cos_sin_factor = nn::yarn_magnitude(c.rope.factor, s.number("mscale")) /
-                              nn::yarn_magnitude(c.rope.factor, s.number("mscale_all_dim"));
+      c.rope.cos_sin_factor =
+          nn::yarn_magnitude(c.rope.factor, s.number("mscale")) / nn::yarn_magnitude(c.rope.factor, s.number("mscale_all_dim"));
     } else if (s.has("attention_factor")) {
       c.rope.cos_sin_factor = float(s.number("attention_factor"));
     } else if (s.has("attn_factor")) {

@@ -19,7 +19,7 @@ class ConfigReader {
       : object_(&object), origin_(std::move(origin)), prefix_(std::move(prefix)) {}
 
   const std::string& origin() const { return origin_; }
-  bool has(std::string_view key) const;  // present and not null
+  bool has(std::string_view key) const;              // present and not null
   std::int64_t integer(std::string_view key) const;  // throws Error{corrupt_file} when absent or of another kind
   std::int64_t integer(std::string_view key, std::int64_t otherwise) const;
   double number(std::string_view key) const;

@@ -9,7 +9,7 @@ namespace fathom::model {
 namespace {
 
 // Rows are references, because the families live in their own files.
-constexpr std::array kFamilies = {&kDeepseekV3, &kDeepseekV2, &kDeepseekV1, &kLlama,   &kMixtral,
+constexpr std::array kFamilies = {&kDeepseekV3, &kDeepseekV2, &kDeepseekV1, &kLlama,    &kMixtral,
                                   &kMistral,    &kQwen2,      &kQwen3,      &kQwen3Moe, &kGptOss};
 
 constexpr TensorName kHuggingface[] = {
@@ -108,7 +108,8 @@ const Family& find_family(const io::Checkpoint& checkpoint) {
   const bool gguf = checkpoint.container == io::Container::gguf;
   std::string found = gguf ? gguf_architecture(checkpoint) : huggingface_architecture(checkpoint);
   if (found.empty() && !gguf) found = huggingface_model_type(checkpoint);
-  fail(Status::unsupported, "{}: architecture '{}' is none of the families this version runs ({})", checkpoint.path, found, known);
+  fail(Status::unsupported, "{}: architecture '{}' is none of the families this version runs ({})", checkpoint.path, found,
+       known);
 }
 
 }  // namespace fathom::model

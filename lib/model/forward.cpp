@@ -23,7 +23,8 @@ Pass::Pass(const Network& network_, std::int64_t max_rows, std::int64_t logit_ro
   worker_longest_.resize(std::size_t(workers));
   for (const Plan* plan : {&network.body, &network.head}) {
     for (const Stage& stage : *plan) {
-      const auto known = std::find_if(estimates_.begin(), estimates_.end(), [&](const Estimate& e) { return e.kind == stage.kind; });
+      const auto known =
+          std::find_if(estimates_.begin(), estimates_.end(), [&](const Estimate& e) { return e.kind == stage.kind; });
       if (known == estimates_.end()) estimates_.push_back({stage.kind, kUnknownUnitUs});
     }
   }
@@ -94,7 +95,8 @@ bool Pass::run_stage(TaskSystem& tasks, const Deadline& deadline, const CancelFl
   const Stage& stage = (*plan_)[stage_];
   const std::int64_t units = stage.kind->units(*this, stage.layer);
   if (units == 0) return true;
-  double& expected_us = std::find_if(estimates_.begin(), estimates_.end(), [&](const Estimate& e) { return e.kind == stage.kind; })->us;
+  double& expected_us =
+      std::find_if(estimates_.begin(), estimates_.end(), [&](const Estimate& e) { return e.kind == stage.kind; })->us;
   const bool must_progress = !progressed_;
   const auto began = Clock::now();
   std::atomic<std::int64_t> next{unit_};
@@ -142,7 +144,8 @@ double Pass::take_longest_unit_us() noexcept { return std::exchange(longest_us_,
 
 void Pass::trace_routes(Allocator& allocator) {
   if (traced_ids_) return;
-  const std::size_t slots = std::size_t(network.moe_layers()) * positions.size() * std::size_t(config().router.experts_per_token);
+  const std::size_t slots =
+      std::size_t(network.moe_layers()) * positions.size() * std::size_t(config().router.experts_per_token);
   traced_ids_ = Buffer(allocator, slots * sizeof(std::int32_t), MemoryPurpose::other);
   traced_weights_ = Buffer(allocator, slots * sizeof(float), MemoryPurpose::other);
 }
@@ -150,8 +153,8 @@ void Pass::trace_routes(Allocator& allocator) {
 void Pass::keep_routes(int layer_index) noexcept {
   if (!traced_ids_) return;
   const std::size_t count = std::size_t(rows * config().router.experts_per_token);
-  const std::size_t at = std::size_t(moe_index_[std::size_t(layer_index)]) * positions.size() *
-                         std::size_t(config().router.experts_per_token);
+  const std::size_t at =
+      std::size_t(moe_index_[std::size_t(layer_index)]) * positions.size() * std::size_t(config().router.experts_per_token);
   std::copy_n(ws.route_ids.begin(), count, traced_ids_.as<std::int32_t>() + at);
   std::copy_n(ws.route_weights.begin(), count, traced_weights_.as<float>() + at);
 }

@@ -69,13 +69,13 @@ class Pass {
   const Network& network;
   const kernels::KernelTable& kernels;
   Workspace ws;
-  std::int64_t rows = 0;                    // of this pass
-  std::span<const std::int32_t> ids;        // [rows]
+  std::int64_t rows = 0;              // of this pass
+  std::span<const std::int32_t> ids;  // [rows]
   std::span<const RowSpan> spans;
-  std::vector<std::int64_t> positions;      // [rows]
+  std::vector<std::int64_t> positions;  // [rows]
   std::int64_t head_first = 0, head_rows = 0;
-  std::vector<std::int64_t> head_row;       // [logit_rows] row of the body that each row of the head is
-  std::int64_t round = 0;                   // of the loop of stages under way
+  std::vector<std::int64_t> head_row;  // [logit_rows] row of the body that each row of the head is
+  std::int64_t round = 0;              // of the loop of stages under way
 
   const Config& config() const noexcept { return network.config; }
   const LayerWeights& layer(int index) const noexcept { return network.weights.layers[std::size_t(index)]; }
@@ -92,9 +92,9 @@ class Pass {
   std::size_t stage_ = 0;
   std::int64_t unit_ = 0;
 
-  bool progressed_ = false;                           // has this advance() run a unit yet?
-  double longest_us_ = 0.0;                           // unit since take_longest_unit_us
-  std::vector<double> worker_longest_;                // [workers] in the stage that just ran
+  bool progressed_ = false;             // has this advance() run a unit yet?
+  double longest_us_ = 0.0;             // unit since take_longest_unit_us
+  std::vector<double> worker_longest_;  // [workers] in the stage that just ran
   // What a unit of each kind of stage took lately, whatever the layer: one that an interruption made long is soon forgotten.
   struct Estimate {
     const StageKind* kind;
@@ -102,7 +102,7 @@ class Pass {
   };
   std::vector<Estimate> estimates_;
   std::array<double, kParts> part_us_{};
-  std::vector<int> moe_index_;                        // [layers] index among mixture layers, -1 for dense
+  std::vector<int> moe_index_;  // [layers] index among mixture layers, -1 for dense
   Buffer traced_ids_, traced_weights_;
 };
 

@@ -9,15 +9,15 @@
 
 namespace fathom::model {
 
-// Multiplications of a unit, of queries with keys and of weights with values: about two milliseconds with 80 GFLOP/s, the F32 kernels of
-// one core with AVX2. No unit grows with the context as long as fewer than kFewestQueries do not reach it, at 48,000 positions of
-// heads 128 wide.
+// Multiplications of a unit, of queries with keys and of weights with values: about two milliseconds with 80 GFLOP/s, the F32
+// kernels of one core with AVX2. No unit grows with the context as long as fewer than kFewestQueries do not reach it, at 48,000
+// positions of heads 128 wide.
 inline constexpr std::int64_t kUnitProducts = 48'000'000;
 // Fewer share a reading of the keys too dearly.
 inline constexpr std::int64_t kFewestQueries = 4;
 
-// Rows whose queries see up to `seen` positions each: as many as give kQueryRows queries, fewer where the context is long. Bits do not
-// depend on it: a query goes through its positions by itself.
+// Rows whose queries see up to `seen` positions each: as many as give kQueryRows queries, fewer where the context is long. Bits
+// do not depend on it: a query goes through its positions by itself.
 inline std::int64_t grouped_query_rows(const Config& c, std::int64_t seen) noexcept {
   const std::int64_t group = c.num_attention_heads / c.num_key_value_heads;
   const std::int64_t affordable = kUnitProducts / std::max<std::int64_t>(1, seen * (c.head_dim + c.v_head_dim));

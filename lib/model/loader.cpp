@@ -44,12 +44,12 @@ void load_latent(TensorLoader& t, std::int64_t layer, AttentionWeights& out) {
     t.expect_shape(v_b, {c.num_attention_heads, c.v_head_dim, c.kv_lora_rank});
     const WeightView keys = t.view(*k_b, c.num_attention_heads * c.kv_lora_rank, c.qk_nope_head_dim);
     const WeightView values = t.view(v_b, c.num_attention_heads * c.v_head_dim, c.kv_lora_rank);
-    out.heads = nn::LatentHeads::split(shape, t.place(*k_b, keys, c.kv_lora_rank),
-                                       t.place(v_b, values, c.v_head_dim));
+    out.heads = nn::LatentHeads::split(shape, t.place(*k_b, keys, c.kv_lora_rank), t.place(v_b, values, c.v_head_dim));
   } else {
     const std::int64_t rows = c.num_attention_heads * (c.qk_nope_head_dim + c.v_head_dim);
     // Keys' rows are read the other way round as well, which takes them as stored.
-    out.heads = nn::LatentHeads::joined(shape, t.placed_matrix(t.name(Role::attn_kv_b, layer), rows, c.kv_lora_rank, Order::as_stored));
+    out.heads =
+        nn::LatentHeads::joined(shape, t.placed_matrix(t.name(Role::attn_kv_b, layer), rows, c.kv_lora_rank, Order::as_stored));
   }
 }
 

@@ -18,8 +18,8 @@ struct LoadOptions {
   std::function<bool(double done, std::string_view what)> progress;  // returning false cancels
   bool verify = false;                                               // refuse NaN and infinity
   TaskSystem* bring_in = nullptr;                                    // where given, it brings mapped weights into memory
-  bool place = false;                                                // matrices in memory of the model's own, as products read them fastest
-  std::int64_t max_rows = 512;                                       // of activations, for the back ends
+  bool place = false;           // matrices in memory of the model's own, as products read them fastest
+  std::int64_t max_rows = 512;  // of activations, for the back ends
 };
 
 // Who multiplies: few rows, and by the first that takes the matrix many. Those for many may be null.

@@ -79,7 +79,8 @@ void load_experts_gpt_oss(TensorLoader& t, std::int64_t layer, ExpertStore& out)
       return t.linear(row_range(stack, e * rows, rows), bias);
     };
     for (std::int64_t e = 0; e < experts; ++e) {
-      out.add({part(Role::experts_gate, gate, width, e), part(Role::experts_up, up, width, e), part(Role::experts_down, down, hidden, e)});
+      out.add({part(Role::experts_gate, gate, width, e), part(Role::experts_up, up, width, e),
+               part(Role::experts_down, down, hidden, e)});
     }
     return;
   }

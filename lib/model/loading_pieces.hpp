@@ -12,8 +12,8 @@
 
 namespace fathom::model {
 
-// Calls piece(i) for i in [0, count), `per_worker` of them for each worker between two reports; a piece that returns false lets the
-// rest be. `progress` (may be empty) is called on this thread. Throws Error{cancelled} when it returns false.
+// Calls piece(i) for i in [0, count), `per_worker` of them for each worker between two reports; a piece that returns false lets
+// the rest be. `progress` (may be empty) is called on this thread. Throws Error{cancelled} when it returns false.
 template <typename Piece>
 void run_pieces(TaskSystem& tasks, std::size_t count, std::size_t per_worker, std::string_view what,
                 const std::function<bool(double done, std::string_view what)>& progress, Piece piece) {

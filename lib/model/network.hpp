@@ -26,7 +26,8 @@ struct Network {
   StorageFormat automatic_cache_format() const;
   // Weights are quantised, and activations rounded anyway.
   bool rounds_activations() const;
-  // Attention to such a cache may then round to BF16, where there are instructions for that. F32 caches are for those who want no rounding.
+  // Attention to such a cache may then round to BF16, where there are instructions for that. F32 caches are for those who want
+  // no rounding.
   bool attends_in_bf16(StorageFormat cache) const;
   std::int64_t moe_layers() const;
 };

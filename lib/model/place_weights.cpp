@@ -15,8 +15,8 @@ constexpr std::int64_t kPieceBytes = std::int64_t{8} << 20;
 constexpr std::int64_t kGroupRows = kernels::kInterleavedRows;
 constexpr std::size_t kPiecesPerWorker = 16;  // between two reports of progress
 
-// What the disk is asked for ahead of the piece that is rearranged, so that it always has work: up to half a gigabyte, a few pieces more with
-// each that is done.
+// What the disk is asked for ahead of the piece that is rearranged, so that it always has work: up to half a gigabyte, a few
+// pieces more with each that is done.
 constexpr std::size_t kPiecesAhead = 64, kAsksAtOnce = 4;
 
 // Rows of one matrix that a worker does at once.

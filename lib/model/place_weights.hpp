@@ -12,8 +12,8 @@
 
 namespace fathom::model {
 
-// Does what load_weights left to do, on all workers. Throws Error{cancelled} when `progress` (may be empty; called in between, on
-// this thread, with the share done) returns false.
+// Does what load_weights left to do, on all workers. Throws Error{cancelled} when `progress` (may be empty; called in between,
+// on this thread, with the share done) returns false.
 void place_weights(const io::TensorSource& tensors, std::span<const Placement> placements, TaskSystem& tasks,
                    const std::function<bool(double done, std::string_view what)>& progress);
 

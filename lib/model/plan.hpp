@@ -47,15 +47,15 @@ Plan plan_head();
 
 // The stages, by file.
 namespace stages {
-extern const StageKind embed, final_norm, logits;                                                  // stages_outer.cpp
-extern const StageKind attn_norm, round_heads, attn_output;                                        // stages_attention.cpp
-extern const StageKind project_qkv, rotate_and_store, attend;                                      // stages_attention.cpp
-extern const StageKind project_latent, norm_and_store_latent, project_queries, rotate_queries;     // stages_latent.cpp
-extern const StageKind absorb_queries, attend_absorbed, expand_values;                             // stages_latent_absorbed.cpp
-extern const StageKind expand_latents, attend_expanded;                                            // stages_latent_expanded.cpp
-extern const StageKind ffn_norm, gate_up, down;                                                    // stages_mlp.cpp
-extern const StageKind router_logits, choose_experts, group_rows, experts_gate_up;                 // stages_experts.cpp
-extern const StageKind routed_down, add_experts, shared_down;                                      // stages_experts_down.cpp
+extern const StageKind embed, final_norm, logits;                                               // stages_outer.cpp
+extern const StageKind attn_norm, round_heads, attn_output;                                     // stages_attention.cpp
+extern const StageKind project_qkv, rotate_and_store, attend;                                   // stages_attention.cpp
+extern const StageKind project_latent, norm_and_store_latent, project_queries, rotate_queries;  // stages_latent.cpp
+extern const StageKind absorb_queries, attend_absorbed, expand_values;                          // stages_latent_absorbed.cpp
+extern const StageKind expand_latents, attend_expanded;                                         // stages_latent_expanded.cpp
+extern const StageKind ffn_norm, gate_up, down;                                                 // stages_mlp.cpp
+extern const StageKind router_logits, choose_experts, group_rows, experts_gate_up;              // stages_experts.cpp
+extern const StageKind routed_down, add_experts, shared_down;                                   // stages_experts_down.cpp
 }  // namespace stages
 
 // Columns [first, last) of one matrix.
@@ -64,8 +64,9 @@ struct ColumnTile {
   std::int64_t first = 0, last = 0;
 };
 
-// How large a tile of columns is: whole multiples of `least` columns, at most `bytes` of weights, not fewer than `per_worker` for each
-// worker, and as many for each. 64 is a multiple of what back ends take together, and of the 32 values that are quantised together.
+// How large a tile of columns is: whole multiples of `least` columns, at most `bytes` of weights, not fewer than `per_worker`
+// for each worker, and as many for each. 64 is a multiple of what back ends take together, and of the 32 values that are
+// quantised together.
 struct TileLimits {
   std::int64_t least = 64;
   std::int64_t bytes = 256 << 10;
@@ -74,9 +75,11 @@ struct TileLimits {
 // Few rows of activations mostly stream the weights, and the longer a stream is, the faster.
 inline constexpr std::int64_t kStreamRows = 32;
 inline constexpr TileLimits kStreamTiles{.bytes = 1 << 20, .per_worker = 1};
-std::int64_t tile_width(std::int64_t columns, std::int64_t bytes_per_column, int workers, const TileLimits& limits = {}) noexcept;
+std::int64_t tile_width(std::int64_t columns, std::int64_t bytes_per_column, int workers,
+                        const TileLimits& limits = {}) noexcept;
 // The tiles of several matrices that read the same activations, one after another.
-std::int64_t count_column_tiles(std::span<const nn::Linear* const> matrices, int workers, const TileLimits& limits = {}) noexcept;
+std::int64_t count_column_tiles(std::span<const nn::Linear* const> matrices, int workers,
+                                const TileLimits& limits = {}) noexcept;
 ColumnTile find_column_tile(std::span<const nn::Linear* const> matrices, std::int64_t unit, int workers,
                             const TileLimits& limits = {}) noexcept;
 

@@ -19,8 +19,8 @@ void for_rows(std::int64_t unit, std::int64_t rows, Body body) {
   for (std::int64_t row = unit * kRowsPerUnit; row < end; ++row) body(row);
 }
 
-// Products of many rows are cut in rows as well, so that no unit takes long. The cuts depend on the number of rows alone. No block but a
-// lone one has fewer rows than `least`.
+// Products of many rows are cut in rows as well, so that no unit takes long. The cuts depend on the number of rows alone. No
+// block but a lone one has fewer rows than `least`.
 inline constexpr std::int64_t kProductRows = 64;
 // With activations in BF16, whose products are several times as fast, and decode weights once for so many.
 inline constexpr std::int64_t kBf16ProductRows = 128;
@@ -64,7 +64,8 @@ struct ProductUnit {
 // How products of so many rows of activations are cut; for routed experts' matrices, rows of the expert that has most.
 inline TileLimits tile_limits(std::int64_t rows) { return rows <= kStreamRows ? kStreamTiles : TileLimits{}; }
 
-inline std::int64_t count_product_units(const Pass& pass, std::span<const nn::Linear* const> matrices, const TileLimits& limits) {
+inline std::int64_t count_product_units(const Pass& pass, std::span<const nn::Linear* const> matrices,
+                                        const TileLimits& limits) {
   return count_column_tiles(matrices, pass.worker_count(), limits) * count_row_blocks(pass, matrices);
 }
 inline std::int64_t count_product_units(const Pass& pass, std::span<const nn::Linear* const> matrices) {
@@ -73,7 +74,8 @@ inline std::int64_t count_product_units(const Pass& pass, std::span<const nn::Li
 inline ProductUnit find_product_unit(const Pass& pass, std::span<const nn::Linear* const> matrices, std::int64_t unit,
                                      const TileLimits& limits) {
   const std::int64_t blocks = count_row_blocks(pass, matrices);
-  return {find_column_tile(matrices, unit / blocks, pass.worker_count(), limits), find_row_block(pass.rows, blocks, unit % blocks)};
+  return {find_column_tile(matrices, unit / blocks, pass.worker_count(), limits),
+          find_row_block(pass.rows, blocks, unit % blocks)};
 }
 inline ProductUnit find_product_unit(const Pass& pass, std::span<const nn::Linear* const> matrices, std::int64_t unit) {
   return find_product_unit(pass, matrices, unit, tile_limits(pass.rows));
@@ -86,9 +88,7 @@ inline void multiply_unit(const nn::Linear& matrix, const Activations& x, const 
 }
 
 // The normed rows of the pass, as every matrix of a layer reads them.
-inline Activations normed_rows(const Pass& pass) {
-  return pass.ws.normed_rounded.rows(pass.ws.normed.slice(0, pass.rows));
-}
+inline Activations normed_rows(const Pass& pass) { return pass.ws.normed_rounded.rows(pass.ws.normed.slice(0, pass.rows)); }
 
 // normed = RMSNorm(x) for one row, also in the forms that readers want.
 inline void norm_row(Pass& pass, std::int64_t row, const float* weight, ActivationForms forms) {
@@ -101,7 +101,8 @@ inline void norm_row(Pass& pass, std::int64_t row, const float* weight, Activati
 // The unit's part of branch is added to the residual stream.
 inline void add_branch(Pass& pass, const ProductUnit& unit) {
   for (std::int64_t row = unit.rows.first; row < unit.rows.first + unit.rows.count; ++row) {
-    pass.kernels.add(pass.ws.x.row(row) + unit.tile.first, pass.ws.branch.row(row) + unit.tile.first, unit.tile.last - unit.tile.first);
+    pass.kernels.add(pass.ws.x.row(row) + unit.tile.first, pass.ws.branch.row(row) + unit.tile.first,
+                     unit.tile.last - unit.tile.first);
   }
 }
 

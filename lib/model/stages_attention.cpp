@@ -71,9 +71,7 @@ auto grouped_query_shape(const Pass& pass, int layer) {
   };
 }
 
-std::int64_t attend_units(const Pass& pass, int layer) {
-  return count_attention_units(pass, grouped_query_shape(pass, layer));
-}
+std::int64_t attend_units(const Pass& pass, int layer) { return count_attention_units(pass, grouped_query_shape(pass, layer)); }
 
 void run_attend(Pass& pass, int layer, std::int64_t unit, Worker& worker) {
   const Config& c = pass.config();
@@ -112,7 +110,8 @@ void run_attend(Pass& pass, int layer, std::int64_t unit, Worker& worker) {
   attention.finish(layer_sinks ? sinks : nullptr);
   for (std::int64_t i = 0; i < n; ++i) {
     const std::int64_t row = u.first_row + i / group, head = u.group * group + i % group;
-    std::memcpy(pass.ws.heads.row(row) + head * c.v_head_dim, out + i * c.v_head_dim, std::size_t(c.v_head_dim) * sizeof(float));
+    std::memcpy(pass.ws.heads.row(row) + head * c.v_head_dim, out + i * c.v_head_dim,
+                std::size_t(c.v_head_dim) * sizeof(float));
   }
 }
 

@@ -46,7 +46,8 @@ void run_group_rows(Pass& pass, int layer, std::int64_t, Worker&) {
   const nn::RouterConfig& router = pass.config().router;
   Workspace& ws = pass.ws;
   pass.keep_routes(layer);
-  nn::group_by_expert(ws.route_ids, ws.route_weights, pass.rows, router.experts_per_token, router.experts, ws.group_cursor, ws.groups);
+  nn::group_by_expert(ws.route_ids, ws.route_weights, pass.rows, router.experts_per_token, router.experts, ws.group_cursor,
+                      ws.groups);
 }
 
 // ---------------------------------------------------------------- gate and up
@@ -66,14 +67,16 @@ std::int64_t experts_gate_up_units(const Pass& pass, int layer) {
 }
 
 // Rows `rows` of `from`, `size` bytes each.
-void gather(const std::int32_t* rows, std::int64_t count, const void* from, std::int64_t from_stride, std::int64_t size, void* to,
-            std::int64_t to_stride) {
+void gather(const std::int32_t* rows, std::int64_t count, const void* from, std::int64_t from_stride, std::int64_t size,
+            void* to, std::int64_t to_stride) {
   for (std::int64_t i = 0; i < count; ++i) {
-    std::memcpy(static_cast<std::byte*>(to) + i * to_stride, static_cast<const std::byte*>(from) + rows[i] * from_stride, std::size_t(size));
+    std::memcpy(static_cast<std::byte*>(to) + i * to_stride, static_cast<const std::byte*>(from) + rows[i] * from_stride,
+                std::size_t(size));
   }
 }
 
-// The normed rows of slots [first, first + count), side by side in the worker's memory, in the forms that gate and up take of so many.
+// The normed rows of slots [first, first + count), side by side in the worker's memory, in the forms that gate and up take of
+// so many.
 Activations gather_rows(const Pass& pass, std::int64_t first, std::int64_t count, const GatedMlp& expert, Worker& worker) {
   const std::int64_t cols = pass.config().hidden_size;
   const std::int32_t* rows = pass.ws.groups.row + first;

@@ -1,7 +1,9 @@
-// The second half of the mixture-of-experts layer: each chosen expert's down projection, times its gate, and the shared expert's, added to
-// the residual stream. Contributions are added in ascending expert order, so that bits do not depend on the mix.
+// The second half of the mixture-of-experts layer: each chosen expert's down projection, times its gate, and the shared
+// expert's, added to the residual stream. Contributions are added in ascending expert order, so that bits do not depend on the
+// mix.
 //
-// Routed experts go in rounds of two stages: outputs of some experts, an expert's columns a unit, then their sum. The shared expert follows.
+// Routed experts go in rounds of two stages: outputs of some experts, an expert's columns a unit, then their sum. The shared
+// expert follows.
 #include <algorithm>
 
 #include "model/gated_mlp.hpp"

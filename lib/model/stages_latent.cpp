@@ -1,6 +1,6 @@
 // Multi-head latent attention (DeepSeek-V2, arXiv:2405.04434, section 2.1): one latent row a token stands for the keys and
-// values of all heads. This file makes queries and latents; stages_latent_absorbed.cpp and stages_latent_expanded.cpp are the two ways to
-// attend.
+// values of all heads. This file makes queries and latents; stages_latent_absorbed.cpp and stages_latent_expanded.cpp are the
+// two ways to attend.
 #include "model/stage_support.hpp"
 
 namespace fathom::model::stages {

@@ -41,7 +41,9 @@ struct LocalMemory {
   float* next;
   float* floats(std::int64_t count) { return std::exchange(next, next + (count + 1) / 2 * 2); }
   std::int64_t* ints(std::int64_t count) { return reinterpret_cast<std::int64_t*>(floats(2 * count)); }
-  nn::SoftmaxState state(std::int64_t rows, std::int64_t width) { return {floats(rows * width), width, floats(rows), floats(rows)}; }
+  nn::SoftmaxState state(std::int64_t rows, std::int64_t width) {
+    return {floats(rows * width), width, floats(rows), floats(rows)};
+  }
 };
 
 // Adds one block of the context.
@@ -151,7 +153,8 @@ void run_expand_values(Pass& pass, int layer, std::int64_t head, Worker& worker)
     nn::OnlineSoftmax attention(pass.kernels, queries, rank, total, nullptr);
     if (share.count > 0 && share.first == 0) attention.begin();
     for (std::int64_t i = 0; i < share.count; ++i) {
-      nn::merge_softmax(pass.kernels, group.rows, rank, slot_state(pass, share.first_slot + i * group.rows, group, head), total);
+      nn::merge_softmax(pass.kernels, group.rows, rank, slot_state(pass, share.first_slot + i * group.rows, group, head),
+                        total);
     }
     if (!round.closes_panel) return;
     attention.finish(nullptr);

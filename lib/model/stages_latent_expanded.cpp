@@ -41,9 +41,13 @@ bool another_round(const Pass& pass) {
 
 // Keys [kSegment, head_dim] and values [kSegment, v_head_dim] of a head.
 float* keys_of(const Pass& pass, std::int64_t head) { return pass.ws.expanded_keys + head * kSegment * pass.config().head_dim; }
-float* values_of(const Pass& pass, std::int64_t head) { return pass.ws.expanded_values + head * kSegment * pass.config().v_head_dim; }
+float* values_of(const Pass& pass, std::int64_t head) {
+  return pass.ws.expanded_values + head * kSegment * pass.config().v_head_dim;
+}
 
-std::int64_t expand_latents_units(const Pass& pass, int) { return segment_of(pass).span ? pass.config().num_attention_heads : 0; }
+std::int64_t expand_latents_units(const Pass& pass, int) {
+  return segment_of(pass).span ? pass.config().num_attention_heads : 0;
+}
 
 void run_expand_latents(Pass& pass, int layer, std::int64_t head, Worker& worker) {
   const Config& c = pass.config();
@@ -81,8 +85,8 @@ void run_attend_expanded(Pass& pass, int, std::int64_t unit, Worker& worker) {
   float* q = pass.ws.q.row(first_row) + head * c.head_dim;
   const nn::QueryRows queries{q, pass.ws.q.stride, rows, pass.positions.data() + first_row, 0};
   const std::int64_t at = head * pass.ws.x.rows + first_row;
-  const nn::SoftmaxState state{pass.ws.heads.row(first_row) + head * c.v_head_dim, pass.ws.heads.stride, pass.ws.expanded_maximum + at,
-                               pass.ws.expanded_sum + at};
+  const nn::SoftmaxState state{pass.ws.heads.row(first_row) + head * c.v_head_dim, pass.ws.heads.stride,
+                               pass.ws.expanded_maximum + at, pass.ws.expanded_sum + at};
   nn::OnlineSoftmax attention(pass.kernels, queries, c.v_head_dim, state, worker.local.data());
   if (segment.first == 0) {
     for (std::int64_t r = 0; r < rows; ++r) pass.kernels.scale(c.softmax_scale, q + r * pass.ws.q.stride, c.head_dim);
@@ -105,6 +109,7 @@ void run_attend_expanded(Pass& pass, int, std::int64_t unit, Worker& worker) {
 }  // namespace
 
 constexpr StageKind expand_latents{"expand_latents", Part::attention, expand_latents_units, run_expand_latents};
-constexpr StageKind attend_expanded{"attend_expanded", Part::attention, attend_expanded_units, run_attend_expanded, another_round, 2};
+constexpr StageKind attend_expanded{"attend_expanded",   Part::attention, attend_expanded_units,
+                                    run_attend_expanded, another_round,   2};
 
 }  // namespace fathom::model::stages

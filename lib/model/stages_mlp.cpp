@@ -1,6 +1,6 @@
 // The dense gated feed-forward layer (Shazeer, arXiv:2002.05202).
-#include "model/stage_support.hpp"
 #include "model/gated_mlp.hpp"
+#include "model/stage_support.hpp"
 
 namespace fathom::model::stages {
 namespace {

@@ -10,7 +10,8 @@ namespace {
 void run_embed(Pass& pass, int, std::int64_t unit, Worker& worker) {
   const Config& c = pass.config();
   for_rows(unit, pass.rows, [&](std::int64_t r) {
-    nn::decode_row(pass.kernels, pass.network.weights.token_embd, pass.ids[std::size_t(r)], worker.local.data(), pass.ws.x.row(r));
+    nn::decode_row(pass.kernels, pass.network.weights.token_embd, pass.ids[std::size_t(r)], worker.local.data(),
+                   pass.ws.x.row(r));
     nn::rope_angles(pass.network.rope_frequencies, c.rope.cos_sin_factor, pass.positions[std::size_t(r)], pass.ws.cos.row(r),
                     pass.ws.sin.row(r));
   });

@@ -187,8 +187,7 @@ WeightView TensorLoader::transposed_copy(const io::TensorInfo& tensor, std::int6
   const std::byte* from = read(tensor).data() + std::size_t(expert * rows * step * cols) * size;
   for (std::int64_t c = 0; c < cols; ++c) {
     for (std::int64_t r = 0; r < rows; ++r) {
-      std::memcpy(copy + std::size_t(r * cols + c) * size, from + std::size_t(c * rows * step + first + r * step) * size,
-                  size);
+      std::memcpy(copy + std::size_t(r * cols + c) * size, from + std::size_t(c * rows * step + first + r * step) * size, size);
     }
   }
   out.stored.data = reinterpret_cast<const std::uint8_t*>(copy);

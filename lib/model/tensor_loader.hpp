@@ -55,11 +55,11 @@ class TensorLoader {
   WeightView transposed_copy(const io::TensorInfo& tensor, std::int64_t expert, std::int64_t rows, std::int64_t cols,
                              std::int64_t first, std::int64_t step);
 
-  // Takes memory for all matrices that place() will place, `bytes` as a dry run counts them. One block: a matrix alone would share its
-  // first and last large page with others, and get small ones there, where reading is slower.
+  // Takes memory for all matrices that place() will place, `bytes` as a dry run counts them. One block: a matrix alone would
+  // share its first and last large page with others, and get small ones there, where reading is slower.
   void reserve(std::int64_t bytes);
-  // The tensor's matrix (or a stack of matrices of `rows` rows each) in the memory reserved, where options.place says so and the file
-  // gives its pages back in exchange; interleaved if products gain by that, unless it is wanted as stored.
+  // The tensor's matrix (or a stack of matrices of `rows` rows each) in the memory reserved, where options.place says so and
+  // the file gives its pages back in exchange; interleaved if products gain by that, unless it is wanted as stored.
   enum class Order { fastest, as_stored };
   WeightView place(const io::TensorInfo& tensor, const WeightView& whole, std::int64_t rows, Order order = Order::fastest);
   // matrix(), placed.

@@ -37,7 +37,8 @@ TokenCost token_cost(const Network& network) {
   Matrices shared, experts, head;
   for (const LayerWeights& layer : network.weights.layers) {
     const AttentionWeights& a = layer.attention;
-    for (const nn::Linear* linear : {&a.q, &a.k, &a.v, &a.q_a, &a.q_b, &a.kv_a, &a.output, &layer.experts.router}) shared.add(*linear);
+    for (const nn::Linear* linear : {&a.q, &a.k, &a.v, &a.q_a, &a.q_b, &a.kv_a, &a.output, &layer.experts.router})
+      shared.add(*linear);
     if (network.config.attention == Attention::latent) shared.add(a.heads);
     shared.add(layer.mlp);
     shared.add(layer.experts.shared);

@@ -68,7 +68,8 @@ std::int64_t local_floats(const Config& c, std::int64_t rows, ActivationForms fo
   if (c.router.experts > 0) {
     const std::int64_t panel = std::min(kExpertPanel, rows);
     // Rows gathered, in halves of a float: F32; 8 bits with their scales and sums; one or three terms of BF16.
-    const int halves = (forms.has(ActivationForm::f32) ? 2 : 0) + (forms.has(ActivationForm::quantised) ? 1 : 0) + forms.bf16_terms();
+    const int halves =
+        (forms.has(ActivationForm::f32) ? 2 : 0) + (forms.has(ActivationForm::quantised) ? 1 : 0) + forms.bf16_terms();
     floats = std::max(floats, (panel + kernels::kBf16Rows) * (c.hidden_size + RoundedBuffer::kApart) * halves / 2);
     floats = std::max(floats, nn::router_scratch(c.router));
   }
@@ -96,7 +97,8 @@ void lay_out_latent(Workspace& w, const Network& network, std::int64_t rows, Are
   w.expanded_sum = arena.take<float>(heads * rows);
 }
 
-std::size_t lay_out(Workspace& w, const Network& network, std::int64_t rows, std::int64_t logit_rows, int workers, Arena arena) {
+std::size_t lay_out(Workspace& w, const Network& network, std::int64_t rows, std::int64_t logit_rows, int workers,
+                    Arena arena) {
   const Config& c = network.config;
   const ActivationForms forms = network.weights.activation_forms(rows);
   w.x = arena.matrix(rows, c.hidden_size);

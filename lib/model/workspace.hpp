@@ -27,8 +27,8 @@ struct RoundedBuffer {
     return {f32, {values, scales, sums, f32.cols}, {bf16, f32.cols + kApart, term_stride}};
   }
   // Columns [first, last) of row `row`, both multiples of 32 as cols is, in these forms.
-  void store(const kernels::KernelTable& kernels, ActivationForms forms, std::int64_t row, std::int64_t cols, std::int64_t first,
-             std::int64_t last, const float* x) const noexcept {
+  void store(const kernels::KernelTable& kernels, ActivationForms forms, std::int64_t row, std::int64_t cols,
+             std::int64_t first, std::int64_t last, const float* x) const noexcept {
     if (forms.has(ActivationForm::quantised)) {
       const std::int64_t at = row * cols + first;
       kernels.quantise_row(x + first, last - first, values + at, scales + at / 32, sums + at / 16);
@@ -55,17 +55,17 @@ struct Workspace {
   // Rotary angles of each row.
   Matrix<float> cos, sin;  // [rows, rope.dims / 2]
   // Attention.
-  Matrix<float> q;        // [rows, heads * head_dim]
-  Matrix<float> kv;       // [rows, cache width]: what goes into the cache
-  Matrix<float> q_latent; // [rows, q_lora_rank]
+  Matrix<float> q;         // [rows, heads * head_dim]
+  Matrix<float> kv;        // [rows, cache width]: what goes into the cache
+  Matrix<float> q_latent;  // [rows, q_lora_rank]
   RoundedBuffer q_latent_rounded;
-  Matrix<float> heads;    // [rows, heads * v_head_dim]
-  // Attention to latents: the queries of a panel of rows in the latents' space, and what blocks of the context came to for a row, in
-  // slots. absorbed_rounds.hpp says which.
-  Matrix<float> absorbed;             // [panel rows, heads * (kv_lora_rank + rope)]
+  Matrix<float> heads;  // [rows, heads * v_head_dim]
+  // Attention to latents: the queries of a panel of rows in the latents' space, and what blocks of the context came to for a
+  // row, in slots. absorbed_rounds.hpp says which.
+  Matrix<float> absorbed;  // [panel rows, heads * (kv_lora_rank + rope)]
   std::int64_t partial_slots = 0;
-  float* partial_out = nullptr;       // [slots, heads, kv_lora_rank]
-  float* partial_maximum = nullptr;   // [slots, heads]
+  float* partial_out = nullptr;      // [slots, heads, kv_lora_rank]
+  float* partial_maximum = nullptr;  // [slots, heads]
   float* partial_sum = nullptr;
   // Latent attention of many rows: keys and values of a segment of the context, and the softmax between segments.
   float* expanded_keys = nullptr;     // [heads, kSegment, head_dim]
@@ -73,15 +73,15 @@ struct Workspace {
   float* expanded_maximum = nullptr;  // [heads, rows]
   float* expanded_sum = nullptr;
   RoundedBuffer heads_rounded;
-  Matrix<float> branch;   // [rows, hidden]: a sublayer's output on its way to x
+  Matrix<float> branch;  // [rows, hidden]: a sublayer's output on its way to x
   // Feed-forward: rows of dense layers and the shared expert; slots (rows * experts_per_token) of routed experts.
   Matrix<float> gate, up;  // [rows, max(intermediate, shared intermediate)]; gate becomes act(gate, up)
   RoundedBuffer hidden_rounded;
   Matrix<float> slot_gate, slot_up;  // [slots, moe_intermediate]
   RoundedBuffer slot_rounded;
-  Matrix<float> expert_out;          // [slots of a round, hidden], where slot_up was
-  Matrix<float> router_logits;       // [rows, experts]
-  std::span<std::int32_t> route_ids; // [rows, experts_per_token]
+  Matrix<float> expert_out;           // [slots of a round, hidden], where slot_up was
+  Matrix<float> router_logits;        // [rows, experts]
+  std::span<std::int32_t> route_ids;  // [rows, experts_per_token]
   std::span<float> route_weights;
   std::span<std::int32_t> group_cursor;
   nn::ExpertGroups groups;

@@ -15,7 +15,8 @@ struct Visible {
 };
 Visible visible_keys(std::int64_t position, std::int64_t window, std::int64_t page_first, std::int64_t count) {
   const std::int64_t oldest = window > 0 ? position - window + 1 : 0;
-  return {std::clamp<std::int64_t>(oldest - page_first, 0, count), std::clamp<std::int64_t>(position + 1 - page_first, 0, count)};
+  return {std::clamp<std::int64_t>(oldest - page_first, 0, count),
+          std::clamp<std::int64_t>(position + 1 - page_first, 0, count)};
 }
 
 }  // namespace
@@ -41,8 +42,7 @@ void OnlineSoftmax::add(const KeyValuePage& page) noexcept {
   const int format = int(page.format);
   kernels_.matmul_f32[format](page.keys, 0, page.count, queries_.data, queries_.stride, queries_.rows, scores_, kRows);
   weigh(page.first_position, page.count);
-  kernels_.accumulate_rows[format](page.values, 0, page.count, scores_, kRows, queries_.rows, state_.out,
-                                   state_.out_stride);
+  kernels_.accumulate_rows[format](page.values, 0, page.count, scores_, kRows, queries_.rows, state_.out, state_.out_stride);
 }
 
 void OnlineSoftmax::weigh(std::int64_t first_position, std::int64_t count) noexcept {

@@ -18,7 +18,8 @@ std::size_t Bf16Attention::scratch_bytes(std::int64_t rows, std::int64_t key_wid
 }
 
 Bf16Attention::Bf16Attention(const kernels::KernelTable& kernels, const QueryRows& queries, std::int64_t key_width,
-                             std::int64_t value_width, const SoftmaxState& state, OnlineSoftmax& softmax, void* scratch) noexcept
+                             std::int64_t value_width, const SoftmaxState& state, OnlineSoftmax& softmax,
+                             void* scratch) noexcept
     : by_(kernels.attention_bf16),
       rows_(queries.rows),
       key_width_(key_width),

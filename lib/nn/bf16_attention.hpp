@@ -1,4 +1,5 @@
-// Attention with everything rounded to BF16 (kernels::Bf16Attention): the same online softmax, with products of rounded numbers.
+// Attention with everything rounded to BF16 (kernels::Bf16Attention): the same online softmax, with products of rounded
+// numbers.
 #pragma once
 
 #include <cstddef>

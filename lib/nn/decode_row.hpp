@@ -9,7 +9,8 @@
 namespace fathom::nn {
 
 // out [w.cols] = row `row` of w. `stored` has room for a row's bytes; an interleaved row is put together there.
-inline void decode_row(const kernels::KernelTable& kernels, const WeightView& w, std::int64_t row, void* stored, float* out) noexcept {
+inline void decode_row(const kernels::KernelTable& kernels, const WeightView& w, std::int64_t row, void* stored,
+                       float* out) noexcept {
   const auto decode = kernels.decode_row[int(w.format)];
   if (!w.stored.interleaved) return decode(w.stored, row, 0, w.cols, out);
   kernels::WeightRows one = w.stored;

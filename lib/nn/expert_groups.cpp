@@ -36,7 +36,8 @@ SlotRange find_slot_round(const ExpertGroups& groups, std::int64_t capacity, std
   std::int32_t group = 0;  // the first that may end behind range.first
   for (; index >= 0 && range.last < slots; --index) {
     range.first = range.last;
-    for (; group < groups.count && groups.first[group + 1] <= range.first + capacity; ++group) range.last = groups.first[group + 1];
+    for (; group < groups.count && groups.first[group + 1] <= range.first + capacity; ++group)
+      range.last = groups.first[group + 1];
     if (range.last == range.first) range.last = range.first + capacity;  // a part of one expert
   }
   return index < 0 ? range : SlotRange{slots, slots};

@@ -24,8 +24,8 @@ struct SlotRange {
   std::int64_t first = 0, last = 0;  // [first, last)
 };
 
-// All slots in ascending rounds of at most `capacity` (>= 1), in whole experts where one fits into a round: the range of round `index`,
-// empty behind the last.
+// All slots in ascending rounds of at most `capacity` (>= 1), in whole experts where one fits into a round: the range of round
+// `index`, empty behind the last.
 SlotRange find_slot_round(const ExpertGroups& groups, std::int64_t capacity, std::int64_t index) noexcept;
 
 }  // namespace fathom::nn

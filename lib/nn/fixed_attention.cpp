@@ -6,17 +6,19 @@ namespace fathom::nn {
 
 static_assert(kernels::kFixedRows == KeyValuePage::kRows);
 
-bool attends_in_fixed_point(const kernels::KernelTable& kernels, StorageFormat cache, std::int64_t rank, std::int64_t rope_dim) noexcept {
+bool attends_in_fixed_point(const kernels::KernelTable& kernels, StorageFormat cache, std::int64_t rank,
+                            std::int64_t rope_dim) noexcept {
   const auto fits = [](std::int64_t columns) { return columns % 16 == 0 && columns <= kernels::kFixedColumns; };
-  return kernels.fixed_point.products && (cache == StorageFormat::f16 || cache == StorageFormat::q8_0) && fits(rank) && fits(rope_dim);
+  return kernels.fixed_point.products && (cache == StorageFormat::f16 || cache == StorageFormat::q8_0) && fits(rank) &&
+         fits(rope_dim);
 }
 
 std::int64_t FixedAttention::floats(std::int64_t rows, std::int64_t width) noexcept {
   return kernels::kFixedRows + 3 * rows + (rows * (width + kernels::kFixedRows) + kernels::kFixedRows * width + 1) / 2;
 }
 
-FixedAttention::FixedAttention(const kernels::KernelTable& kernels, const QueryRows& queries, std::int64_t rank, std::int64_t width,
-                               const SoftmaxState& state, OnlineSoftmax& softmax, float* scratch) noexcept
+FixedAttention::FixedAttention(const kernels::KernelTable& kernels, const QueryRows& queries, std::int64_t rank,
+                               std::int64_t width, const SoftmaxState& state, OnlineSoftmax& softmax, float* scratch) noexcept
     : kernels_(kernels),
       rows_(queries.rows),
       rank_(rank),
@@ -32,7 +34,8 @@ FixedAttention::FixedAttention(const kernels::KernelTable& kernels, const QueryR
     const float* query = queries.data + i * queries.stride;
     std::int16_t* out = queries_ + i * width;
     query_scales_[2 * i] = kernels_.fixed_point.fix_row(query, nullptr, rank, kernels::kFixedLimit, out);
-    query_scales_[2 * i + 1] = kernels_.fixed_point.fix_row(query + rank, nullptr, width - rank, kernels::kFixedLimit, out + rank);
+    query_scales_[2 * i + 1] =
+        kernels_.fixed_point.fix_row(query + rank, nullptr, width - rank, kernels::kFixedLimit, out + rank);
   }
 }
 
@@ -64,7 +67,7 @@ void FixedAttention::add(const LatentPage& page, const std::uint8_t* next) noexc
         kernels_.fixed_point.fix_row(scores + i * kRows, page_scales_, kRows, kernels::kFixedWeightLimit, weights_ + i * kRows);
   }
   kernels_.fixed_point.sums(rows, page.count, rank_, page_scales_, weights_, weight_scales_, rows_, as_stored ? next : nullptr,
-                             state_.out, state_.out_stride);
+                            state_.out, state_.out_stride);
 }
 
 }  // namespace fathom::nn

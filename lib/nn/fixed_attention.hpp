@@ -9,13 +9,14 @@
 
 namespace fathom::nn {
 
-// Where that is possible, it is what attention to latents computes with: for F16 and Q8_0 caches, which go with weights whose products are of
-// 8-bit activations anyway. Latents of 12 bits are finer than these by a factor of 16.
-bool attends_in_fixed_point(const kernels::KernelTable& kernels, StorageFormat cache, std::int64_t rank, std::int64_t rope_dim) noexcept;
+// Where that is possible, it is what attention to latents computes with: for F16 and Q8_0 caches, which go with weights whose
+// products are of 8-bit activations anyway. Latents of 12 bits are finer than these by a factor of 16.
+bool attends_in_fixed_point(const kernels::KernelTable& kernels, StorageFormat cache, std::int64_t rank,
+                            std::int64_t rope_dim) noexcept;
 
 // A page of latents: keys are whole rows, values their first `rank` columns.
 struct LatentPage {
-  kernels::WeightRows rows;         // [count, rank + rope]
+  kernels::WeightRows rows;  // [count, rank + rope]
   StorageFormat format = StorageFormat::f16;
   std::int64_t first_position = 0;  // a multiple of KeyValuePage::kRows
   std::int64_t count = 0;           // 1 .. KeyValuePage::kRows

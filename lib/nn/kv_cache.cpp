@@ -100,10 +100,18 @@ void KvCache::store(const kernels::KernelTable& kernels, int layer, std::int64_t
     const std::int64_t width = shape_.parts[std::size_t(part)];
     std::byte* const out = part_of(page, layer, part) + position % kPageRows * shape_.row_bytes(part);
     switch (shape_.format) {
-      case StorageFormat::f16: kernels.f32_to_f16(values, width, reinterpret_cast<std::uint16_t*>(out)); break;
-      case StorageFormat::bf16: kernels.f32_to_bf16(values, width, reinterpret_cast<std::uint16_t*>(out)); break;
-      case StorageFormat::q8_0: store_q8_0(kernels, values, width, out); break;
-      default: std::memcpy(out, values, std::size_t(width) * sizeof(float)); break;
+      case StorageFormat::f16:
+        kernels.f32_to_f16(values, width, reinterpret_cast<std::uint16_t*>(out));
+        break;
+      case StorageFormat::bf16:
+        kernels.f32_to_bf16(values, width, reinterpret_cast<std::uint16_t*>(out));
+        break;
+      case StorageFormat::q8_0:
+        store_q8_0(kernels, values, width, out);
+        break;
+      default:
+        std::memcpy(out, values, std::size_t(width) * sizeof(float));
+        break;
     }
     values += width;
   }

@@ -12,9 +12,9 @@
 
 namespace fathom::nn {
 
-// A row of a layer is [key of each kv head | value of each kv head] for grouped-query attention, each of them a part, and one part [normed
-// latent | rotated key] for latent attention, as DeepSeek-V2 section 2.1 has it. In a page the 64 rows of a part lie together: what
-// attention reads at once is one run of memory.
+// A row of a layer is [key of each kv head | value of each kv head] for grouped-query attention, each of them a part, and one
+// part [normed latent | rotated key] for latent attention, as DeepSeek-V2 section 2.1 has it. In a page the 64 rows of a part
+// lie together: what attention reads at once is one run of memory.
 struct KvCacheShape {
   StorageFormat format = StorageFormat::f16;  // f32, f16, bf16 or q8_0
   std::vector<std::int64_t> parts;            // widths in values, multiples of the format's block

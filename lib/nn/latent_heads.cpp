@@ -13,10 +13,10 @@ std::size_t quantised_bytes(std::int64_t rows, std::int64_t cols) {
   return std::size_t(rows) * std::size_t(cols + cols / 32 * 4 + cols / 16 * 2) + 128;
 }
 
-// Rows [first, first + rows) of w, turned: out [w.cols, rows], as F32. `some_rows` holds kTileRows decoded rows and a stored one: what is
-// written then fills lines of the cache.
-void decode_transposed(const kernels::KernelTable& kernels, const WeightView& w, std::int64_t first, std::int64_t rows, float* some_rows,
-                       float* out) noexcept {
+// Rows [first, first + rows) of w, turned: out [w.cols, rows], as F32. `some_rows` holds kTileRows decoded rows and a stored
+// one: what is written then fills lines of the cache.
+void decode_transposed(const kernels::KernelTable& kernels, const WeightView& w, std::int64_t first, std::int64_t rows,
+                       float* some_rows, float* out) noexcept {
   float* const stored = some_rows + kTileRows * w.cols;
   for (std::int64_t n = 0; n < rows; n += kTileRows) {
     const std::int64_t count = std::min(kTileRows, rows - n);
@@ -120,12 +120,13 @@ std::size_t LatentHeads::scratch_bytes(std::int64_t max_rows) const noexcept {
   // of the split form: all keys' rows, turned, some as decoded, one as stored, which takes no more than four bytes a value
   const std::size_t key_rows =
       key_transposed_ ? std::size_t((shape_.kv_lora_rank + kTileRows + 1) * shape_.nope_dim) * sizeof(float) : 0;
-  return std::max({tile, key_rows, key_transposed_ ? bf16_bytes(max_rows, shape_.nope_dim) : 0, quantised_bytes(max_rows, shape_.kv_lora_rank),
-                   quantised_bytes(max_rows, shape_.nope_dim)});
+  return std::max({tile, key_rows, key_transposed_ ? bf16_bytes(max_rows, shape_.nope_dim) : 0,
+                   quantised_bytes(max_rows, shape_.kv_lora_rank), quantised_bytes(max_rows, shape_.nope_dim)});
 }
 
 void LatentHeads::absorb_query(const kernels::KernelTable& kernels, std::int64_t head, const float* q, std::int64_t q_stride,
-                               std::int64_t rows, float* y, std::int64_t y_stride, std::span<std::byte> scratch) const noexcept {
+                               std::int64_t rows, float* y, std::int64_t y_stride,
+                               std::span<std::byte> scratch) const noexcept {
   const std::int64_t first = head * head_rows_key_;
   if (key_transposed_) {
     stored_product(kernels, key_, first, first + shape_.kv_lora_rank, q, q_stride, rows, y, y_stride, scratch);
@@ -146,7 +147,8 @@ void LatentHeads::expand_key(const kernels::KernelTable& kernels, std::int64_t h
 }
 
 void LatentHeads::expand_value(const kernels::KernelTable& kernels, std::int64_t head, const float* u, std::int64_t u_stride,
-                               std::int64_t rows, float* y, std::int64_t y_stride, std::span<std::byte> scratch) const noexcept {
+                               std::int64_t rows, float* y, std::int64_t y_stride,
+                               std::span<std::byte> scratch) const noexcept {
   const std::int64_t first = head * head_rows_value_ + value_row_offset_;
   stored_product(kernels, value_, first, first + shape_.value_dim, u, u_stride, rows, y, y_stride, scratch);
 }

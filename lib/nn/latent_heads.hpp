@@ -14,9 +14,9 @@ namespace fathom::nn {
 struct LatentShape {
   std::int64_t heads = 0;
   std::int64_t kv_lora_rank = 0;
-  std::int64_t nope_dim = 0;  // qk_nope_head_dim
-  std::int64_t rope_dim = 0;  // qk_rope_head_dim
-  std::int64_t value_dim = 0; // v_head_dim
+  std::int64_t nope_dim = 0;   // qk_nope_head_dim
+  std::int64_t rope_dim = 0;   // qk_rope_head_dim
+  std::int64_t value_dim = 0;  // v_head_dim
 };
 
 // Refers to the stored weights. Immutable; any thread.
@@ -37,19 +37,20 @@ class LatentHeads {
   // y[i] = W_UK,h^T q[i]: q [rows, nope] -> y [rows, kv_lora_rank].
   void absorb_query(const kernels::KernelTable& kernels, std::int64_t head, const float* q, std::int64_t q_stride,
                     std::int64_t rows, float* y, std::int64_t y_stride, std::span<std::byte> scratch) const noexcept;
-  // y[i] = W_UK,h c[i]: latents c [rows, kv_lora_rank] -> y [rows, nope]. in_bf16: both may be rounded to BF16, which the table has to have
-  // attention_bf16 for, and scratch then begins at a multiple of 64 bytes.
-  void expand_key(const kernels::KernelTable& kernels, std::int64_t head, const float* c, std::int64_t c_stride, std::int64_t rows,
-                  float* y, std::int64_t y_stride, std::span<std::byte> scratch, bool in_bf16) const noexcept;
+  // y[i] = W_UK,h c[i]: latents c [rows, kv_lora_rank] -> y [rows, nope]. in_bf16: both may be rounded to BF16, which the table
+  // has to have attention_bf16 for, and scratch then begins at a multiple of 64 bytes.
+  void expand_key(const kernels::KernelTable& kernels, std::int64_t head, const float* c, std::int64_t c_stride,
+                  std::int64_t rows, float* y, std::int64_t y_stride, std::span<std::byte> scratch,
+                  bool in_bf16) const noexcept;
   // y[i] = W_UV,h u[i]: u [rows, kv_lora_rank] -> y [rows, value].
   void expand_value(const kernels::KernelTable& kernels, std::int64_t head, const float* u, std::int64_t u_stride,
                     std::int64_t rows, float* y, std::int64_t y_stride, std::span<std::byte> scratch) const noexcept;
 
  private:
   LatentShape shape_;
-  WeightView key_, value_;             // both kv_b when joined
-  bool key_transposed_ = false;        // split form
-  std::int64_t head_rows_key_ = 0;     // rows of key_ a head owns, and of value_, and where its values begin
+  WeightView key_, value_;          // both kv_b when joined
+  bool key_transposed_ = false;     // split form
+  std::int64_t head_rows_key_ = 0;  // rows of key_ a head owns, and of value_, and where its values begin
   std::int64_t head_rows_value_ = 0;
   std::int64_t value_row_offset_ = 0;
 };

@@ -19,7 +19,8 @@ double llama3_frequency(double frequency, const RopeConfig& c) {
 
 // The pair whose wave makes `rotations` turns over the original context.
 double yarn_correction_pair(double rotations, const RopeConfig& c) {
-  return double(c.dims) * std::log(double(c.original_context) / (rotations * 2.0 * std::numbers::pi)) / (2.0 * std::log(c.theta));
+  return double(c.dims) * std::log(double(c.original_context) / (rotations * 2.0 * std::numbers::pi)) /
+         (2.0 * std::log(c.theta));
 }
 
 // NTK-by-parts (YaRN, section 3.2): pairs below `low` keep their frequency, pairs above `high` are interpolated.
@@ -49,14 +50,17 @@ std::vector<double> rope_frequencies(const RopeConfig& c) {
     frequencies[i] = std::pow(c.theta, -2.0 * double(i) / double(c.dims));
   }
   switch (c.scaling) {
-    case RopeScaling::none: break;
+    case RopeScaling::none:
+      break;
     case RopeScaling::linear:
       for (double& f : frequencies) f /= c.factor;
       break;
     case RopeScaling::llama3:
       for (double& f : frequencies) f = llama3_frequency(f, c);
       break;
-    case RopeScaling::yarn: scale_yarn(frequencies, c); break;
+    case RopeScaling::yarn:
+      scale_yarn(frequencies, c);
+      break;
   }
   for (std::size_t i = 0; i < c.frequency_divisors.size() && i < frequencies.size(); ++i) {
     frequencies[i] /= double(c.frequency_divisors[i]);

@@ -15,12 +15,12 @@ struct RopeConfig {
   bool interleaved = false;  // pairs (2i, 2i+1); else (i, i + dims / 2)
   RopeScaling scaling = RopeScaling::none;
   double factor = 1.0;
-  std::int64_t original_context = 0;                         // llama3, yarn
-  double low_freq_factor = 1.0, high_freq_factor = 4.0;      // llama3
-  double beta_fast = 32.0, beta_slow = 1.0;                  // yarn
-  bool truncate = true;                                      // yarn: round the correction range to whole pairs
-  float cos_sin_factor = 1.0f;                               // yarn's magnitude, multiplies cos and sin
-  std::vector<float> frequency_divisors;                     // GGUF's rope_freqs tensor; one a pair, or empty
+  std::int64_t original_context = 0;                     // llama3, yarn
+  double low_freq_factor = 1.0, high_freq_factor = 4.0;  // llama3
+  double beta_fast = 32.0, beta_slow = 1.0;              // yarn
+  bool truncate = true;                                  // yarn: round the correction range to whole pairs
+  float cos_sin_factor = 1.0f;                           // yarn's magnitude, multiplies cos and sin
+  std::vector<float> frequency_divisors;                 // GGUF's rope_freqs tensor; one a pair, or empty
 };
 
 // YaRN's magnitude for a scale factor (Peng et al., YaRN, eq. 22): 0.1 m ln(factor) + 1.

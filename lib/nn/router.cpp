@@ -18,11 +18,14 @@ void softmax(std::span<float> x) {
 
 void score_logits(RouterScore kind, std::span<float> s) {
   switch (kind) {
-    case RouterScore::softmax: softmax(s); break;
+    case RouterScore::softmax:
+      softmax(s);
+      break;
     case RouterScore::sigmoid:
       for (float& v : s) v = 1.0f / (1.0f + std::exp(-v));
       break;
-    case RouterScore::softmax_selected: break;  // chosen by logit; normalised once chosen
+    case RouterScore::softmax_selected:
+      break;  // chosen by logit; normalised once chosen
   }
 }
 

@@ -20,8 +20,8 @@ struct RouterConfig {
   std::int64_t groups = 1;       // n_group
   std::int64_t groups_kept = 1;  // topk_group
   GroupScore group_score = GroupScore::best;
-  bool normalise = false;        // norm_topk_prob
-  float scaling = 1.0f;          // routed_scaling_factor
+  bool normalise = false;  // norm_topk_prob
+  float scaling = 1.0f;    // routed_scaling_factor
 };
 
 // What a host imposes on the choice of one layer; empty: nothing.

@@ -69,7 +69,8 @@ Isa detect_x86() noexcept {
   return (states & kTileStates) == kTileStates && tile && int8 && tile_bf16 ? Isa::amx_int8 : Isa::avx512_bf16;
 }
 
-// Tile registers make a thread's saved state larger, so Linux lets a process use them only when it asks (its arch/x86/xstate.rst).
+// Tile registers make a thread's saved state larger, so Linux lets a process use them only when it asks (its
+// arch/x86/xstate.rst).
 bool may_use_tiles() noexcept {
 #if defined(__linux__)
   constexpr long kRequestPermission = 0x1023, kTileData = 18;

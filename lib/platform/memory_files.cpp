@@ -39,7 +39,8 @@ MemoryFiles::MemoryFiles(std::span<const MemoryFile> files) : files_(files.begin
   std::sort(files_.begin(), files_.end(), [](const MemoryFile& a, const MemoryFile& b) { return a.name < b.name; });
   for (std::size_t i = 0; i < files_.size(); ++i) {
     const std::string& name = files_[i].name;
-    if (name.empty() || name.find('/') != name.npos) fail(Status::invalid_argument, "'{}' is no plain name for a file in memory", name);
+    if (name.empty() || name.find('/') != name.npos)
+      fail(Status::invalid_argument, "'{}' is no plain name for a file in memory", name);
     if (i > 0 && files_[i - 1].name == name) fail(Status::invalid_argument, "two files in memory are named '{}'", name);
   }
 }

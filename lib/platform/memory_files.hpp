@@ -12,8 +12,8 @@ namespace fathom {
 
 class MemoryFiles final : public FileSystem {
  public:
-  // The bytes stay where they are and must outlive every opened File. Throws Error{invalid_argument} for a name that is empty, has a
-  // slash, or comes twice.
+  // The bytes stay where they are and must outlive every opened File. Throws Error{invalid_argument} for a name that is empty,
+  // has a slash, or comes twice.
   explicit MemoryFiles(std::span<const MemoryFile> files);
 
   // What to open: the GGUF file, of a series the first, or the folder. Throws Error{invalid_argument} when there are no files.

@@ -8,7 +8,8 @@
 
 namespace fathom {
 
-// Asks the system to read these pages of a file, and does not wait: one request of the whole range, where bringing it in makes many.
+// Asks the system to read these pages of a file, and does not wait: one request of the whole range, where bringing it in makes
+// many.
 void read_ahead(std::span<const std::byte> mapped) noexcept;
 
 // Asks for large pages, when the pages come in: reading weights then misses the address translation 512 times less often.

@@ -43,7 +43,7 @@ class OsFile final : public File {
       // Not blocking, because a path may turn out to be a pipe that nobody writes to.
       : path_(path), descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
     if (descriptor_.get() < 0) fail_os(errno, path_, "cannot be opened");
-    struct stat status {};
+    struct stat status{};
     if (::fstat(descriptor_.get(), &status) != 0) fail_os(errno, path_, "its size cannot be read");
     if (!S_ISREG(status.st_mode)) fail(Status::io_error, "{}: not a regular file", path_);
     size_ = std::uint64_t(status.st_size);

@@ -27,7 +27,8 @@ std::int64_t choose_rows(const BatchOptions& options) {
 
 Batch::Impl::Impl(std::shared_ptr<const Model::Impl> model_, const BatchOptions& options)
     : model(std::move(model_)),
-      pass(*model->network, choose_rows(options), options.sessions, model->runtime->tasks->concurrency(), *model->runtime->allocator),
+      pass(*model->network, choose_rows(options), options.sessions, model->runtime->tasks->concurrency(),
+           *model->runtime->allocator),
       rows(options.rows),
       most_members(std::size_t(options.sessions)) {
   members.reserve(most_members);
@@ -198,12 +199,12 @@ void Batch::Impl::see_cancelled() noexcept {
 
 bool Batch::Impl::is_somebody_served(const BatchStepOptions& options) const noexcept {
   return options.max_new_tokens > 0 && std::any_of(members.begin(), members.end(), [&](const Member& member) {
-    return member.result.step.new_tokens >= options.max_new_tokens;
-  });
+           return member.result.step.new_tokens >= options.max_new_tokens;
+         });
 }
 
-// Works on the pass under way, in slices, to see between them who was cancelled. False when the budget ended first, or nobody is
-// left to work for.
+// Works on the pass under way, in slices, to see between them who was cancelled. False when the budget ended first, or nobody
+// is left to work for.
 bool Batch::Impl::finish_pass(const Deadline& deadline) {
   const CancelFlag never{false};
   while (doing != Doing::nothing) {
@@ -223,7 +224,8 @@ bool Batch::Impl::finish_pass(const Deadline& deadline) {
 }
 
 BatchResult Batch::Impl::step(const BatchStepOptions& options) {
-  if (options.max_new_tokens < 0) fail(Status::invalid_argument, "max_new_tokens is {}, expected 0 or more", options.max_new_tokens);
+  if (options.max_new_tokens < 0)
+    fail(Status::invalid_argument, "max_new_tokens is {}, expected 0 or more", options.max_new_tokens);
   const Deadline deadline = Deadline::after_us(options.budget_us);
   for (Member& member : members) {
     member.result = {};
@@ -257,8 +259,10 @@ void Batch::add(Session& session) {
   Impl& b = *impl_;
   Session::Impl& s = *session.impl_;
   if (s.model != b.model) fail(Status::invalid_argument, "the session is of another model than the batch");
-  if (s.batch) fail(Status::invalid_argument, "the session is a member of {} batch already", s.batch == &b ? "this" : "another");
-  if (b.members.size() == b.most_members) fail(Status::invalid_argument, "the batch is full: it has {} sessions", b.most_members);
+  if (s.batch)
+    fail(Status::invalid_argument, "the session is a member of {} batch already", s.batch == &b ? "this" : "another");
+  if (b.members.size() == b.most_members)
+    fail(Status::invalid_argument, "the batch is full: it has {} sessions", b.most_members);
   if (s.follows_routes()) b.pass.trace_routes(*b.model->runtime->allocator);
   b.members.push_back({&s, {}, false});
   s.batch = &b;

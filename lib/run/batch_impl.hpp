@@ -57,11 +57,11 @@ struct Batch::Impl {
   // The pass under way.
   enum class Doing { nothing, body, head } doing = Doing::nothing;
   std::vector<Part> parts;
-  std::vector<model::RowSpan> spans;         // as parts
-  std::vector<TokenId> ids;                  // of all rows
-  std::vector<std::int64_t> head_rows;       // those whose logits are wanted
-  std::size_t turn = 0;                      // who gets the first odd row
-  std::vector<Member*> ready, prompts;       // scratch of begin_pass
+  std::vector<model::RowSpan> spans;    // as parts
+  std::vector<TokenId> ids;             // of all rows
+  std::vector<std::int64_t> head_rows;  // those whose logits are wanted
+  std::size_t turn = 0;                 // who gets the first odd row
+  std::vector<Member*> ready, prompts;  // scratch of begin_pass
 };
 
 }  // namespace fathom

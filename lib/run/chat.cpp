@@ -32,7 +32,8 @@ std::string chat_format(const Tokenizer& tokenizer) {
   return format == ChatFormat::none ? std::string() : std::string(text::chat_format_name(format));
 }
 
-std::vector<TokenId> encode_chat(const Tokenizer& tokenizer, std::span<const ChatMessage> messages, const ChatOptions& options) {
+std::vector<TokenId> encode_chat(const Tokenizer& tokenizer, std::span<const ChatMessage> messages,
+                                 const ChatOptions& options) {
   const text::Tokenizer& inner = *tokenizer.impl()->tokenizer;
   const ChatFormat format = options.format.empty() ? text::detect_chat_format(inner) : text::parse_chat_format(options.format);
   std::vector<text::Message> turns;

@@ -9,8 +9,8 @@
 
 namespace fathom {
 
-// Appends 1 + n entries: `chosen`, then the n likeliest tokens by falling logit, the lower id first among equals. When there are
-// fewer tokens than n the last ones repeat with a probability of 0. NaN counts as minus infinity.
+// Appends 1 + n entries: `chosen`, then the n likeliest tokens by falling logit, the lower id first among equals. When there
+// are fewer tokens than n the last ones repeat with a probability of 0. NaN counts as minus infinity.
 void append_logprobs(std::span<const float> logits, TokenId chosen, std::int32_t n, std::vector<TokenLogprob>& out);
 
 }  // namespace fathom

@@ -33,8 +33,8 @@ std::vector<TokenId> collect_stop_tokens(const io::Checkpoint& checkpoint, const
     for (TokenId id : text::chat_stop_tokens(text::detect_chat_format(inner), inner)) add(id);
   }
   if (checkpoint.container == io::Container::gguf) return stops;
-  const io::Value& listed =
-      checkpoint.generation_config.has("eos_token_id") ? checkpoint.generation_config["eos_token_id"] : checkpoint.config["eos_token_id"];
+  const io::Value& listed = checkpoint.generation_config.has("eos_token_id") ? checkpoint.generation_config["eos_token_id"]
+                                                                             : checkpoint.config["eos_token_id"];
   const auto add_value = [&](const io::Value& value) {
     if (const auto id = value.as_int(); id && *id >= 0 && *id < 1 << 24) add(TokenId(*id));
   };
@@ -47,13 +47,18 @@ std::vector<TokenId> collect_stop_tokens(const io::Checkpoint& checkpoint, const
 
 StorageFormat cache_storage(CacheFormat format, const model::Network& network) {
   switch (format) {
-    case CacheFormat::automatic: return network.automatic_cache_format();
-    case CacheFormat::f32: return StorageFormat::f32;
-    case CacheFormat::f16: return StorageFormat::f16;
-    case CacheFormat::bf16: return StorageFormat::bf16;
+    case CacheFormat::automatic:
+      return network.automatic_cache_format();
+    case CacheFormat::f32:
+      return StorageFormat::f32;
+    case CacheFormat::f16:
+      return StorageFormat::f16;
+    case CacheFormat::bf16:
+      return StorageFormat::bf16;
     case CacheFormat::q8_0:
       if (network.config.caches_in_blocks(32)) return StorageFormat::q8_0;
-      fail(Status::unsupported, "a Q8_0 cache stores 32 values together, and this model's keys and values are not multiples of that");
+      fail(Status::unsupported,
+           "a Q8_0 cache stores 32 values together, and this model's keys and values are not multiples of that");
   }
   fail(Status::invalid_argument, "cache format {} is not one of automatic, f32, f16, bf16, q8_0", int(format));
 }
@@ -146,7 +151,8 @@ const std::array<std::uint8_t, 32>& Model::fingerprint() const { return impl_->f
 const ModelInfo& Model::info() const noexcept { return impl_->info; }
 
 const Tokenizer& Model::tokenizer() const {
-  if (!impl_->tokenizer) fail(Status::not_found, "{}: there is no tokenizer beside the weights, only token ids work", info().path);
+  if (!impl_->tokenizer)
+    fail(Status::not_found, "{}: there is no tokenizer beside the weights, only token ids work", info().path);
   return *impl_->tokenizer;
 }
 

@@ -155,7 +155,8 @@ void Session::Impl::keep_routes(const model::Pass& ran, const model::RowSpan& ch
       const auto weights = ran.traced_weights(index, chunk.first_row + i);
       totals.count(layer, ids, weights);
       if (traces) {
-        routes.push_back({chunk.first_position + i, std::int32_t(layer), {ids.begin(), ids.end()}, {weights.begin(), weights.end()}});
+        routes.push_back(
+            {chunk.first_position + i, std::int32_t(layer), {ids.begin(), ids.end()}, {weights.begin(), weights.end()}});
       }
       ++index;
     }
@@ -174,8 +175,7 @@ bool Session::Impl::report_logits(const StepOptions& options, const Deadline& de
     if (!pass.running() || pass.head_first != reported) pass.begin_head(reported, count);
     if (!advance(deadline)) return false;
     for (std::int64_t i = 0; i < count; ++i) {
-      options.on_logits(span.first_position + reported + i,
-                        {pass.logits().row(i), std::size_t(model->info.vocab_size)});
+      options.on_logits(span.first_position + reported + i, {pass.logits().row(i), std::size_t(model->info.vocab_size)});
     }
     reported += count;
   }
@@ -280,7 +280,8 @@ void Session::append(std::span<const TokenId> added) {
 
 StepResult Session::step(const StepOptions& options) {
   Impl& s = *impl_;
-  if (options.max_new_tokens < 0) fail(Status::invalid_argument, "max_new_tokens is {}, expected 0 or more", options.max_new_tokens);
+  if (options.max_new_tokens < 0)
+    fail(Status::invalid_argument, "max_new_tokens is {}, expected 0 or more", options.max_new_tokens);
   if (s.tokens.empty()) fail(Status::wrong_state, "there is nothing to go on from: append tokens first");
   s.leave_joint_pass();
   StepResult result;
@@ -388,9 +389,7 @@ std::int64_t Session::sync(std::span<const TokenId> timeline) {
   return kept;
 }
 
-Session Session::fork() const {
-  return Session(std::make_unique<Impl>(*impl_));
-}
+Session Session::fork() const { return Session(std::make_unique<Impl>(*impl_)); }
 
 void Session::set_sampling(const SamplingOptions& sampling) { impl_->sampler.configure(sampling); }
 void Session::set_stop(const StopOptions& stop) { impl_->set_stop(stop); }
@@ -406,8 +405,8 @@ void Session::mask_experts(std::int64_t layer, std::span<const std::uint8_t> all
   const ModelInfo& info = s.model->info;
   const std::int64_t count = std::ranges::count_if(allowed, [](std::uint8_t each) { return each != 0; });
   if (!allowed.empty() && (std::int64_t(allowed.size()) != info.experts || count < info.experts_per_token)) {
-    fail(Status::invalid_argument, "a mask of {} experts that allows {}, expected {} of which at least {} are allowed", allowed.size(),
-         count, info.experts, info.experts_per_token);
+    fail(Status::invalid_argument, "a mask of {} experts that allows {}, expected {} of which at least {} are allowed",
+         allowed.size(), count, info.experts, info.experts_per_token);
   }
   std::vector<std::uint8_t> mask(allowed.begin(), allowed.end());
   s.change_steering(layer).allowed = std::move(mask);
@@ -421,8 +420,8 @@ void Session::force_experts(std::int64_t layer, std::span<const std::int32_t> ex
   const bool distinct = std::ranges::adjacent_find(chosen) == chosen.end();
   const bool known = chosen.empty() || (chosen.front() >= 0 && chosen.back() < info.experts);
   if (!chosen.empty() && (std::int64_t(chosen.size()) != info.experts_per_token || !distinct || !known)) {
-    fail(Status::invalid_argument, "{} forced experts, expected {} different ones of 0 to {}", chosen.size(), info.experts_per_token,
-         info.experts - 1);
+    fail(Status::invalid_argument, "{} forced experts, expected {} different ones of 0 to {}", chosen.size(),
+         info.experts_per_token, info.experts - 1);
   }
   s.change_steering(layer).forced = std::move(chosen);
 }

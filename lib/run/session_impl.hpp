@@ -73,21 +73,21 @@ struct Session::Impl {
 
   std::vector<TokenId> tokens;
   std::int64_t computed = 0;
-  std::int64_t drawn = -1;            // where the last generated token stands
+  std::int64_t drawn = -1;  // where the last generated token stands
   enum class Doing { nothing, body, head } doing = Doing::nothing;
-  model::RowSpan span;                // of the chunk under way
-  std::int64_t reported = 0;          // rows of the chunk whose logits were reported
+  model::RowSpan span;        // of the chunk under way
+  std::int64_t reported = 0;  // rows of the chunk whose logits were reported
   bool logits_valid = false;
-  std::vector<TokenId> new_tokens;    // generated, not taken
-  std::vector<TokenLogprob> logprobs; // likewise, 1 + top_logprobs for each
-  std::vector<Route> routes;          // traced, not taken
+  std::vector<TokenId> new_tokens;     // generated, not taken
+  std::vector<TokenLogprob> logprobs;  // likewise, 1 + top_logprobs for each
+  std::vector<Route> routes;           // traced, not taken
   RouteCounter totals;
   StopReason stopped = StopReason::none;
   std::vector<model::LayerSteering> steering;  // [layers], or empty
   LogitsHook logits_hook;
-  std::vector<float> hooked_logits;   // [vocab] what the hook may edit; empty without one
+  std::vector<float> hooked_logits;  // [vocab] what the hook may edit; empty without one
   CancelFlag cancelled{false};
-  Batch::Impl* batch = nullptr;       // of which this is a member
+  Batch::Impl* batch = nullptr;  // of which this is a member
 };
 
 }  // namespace fathom

@@ -19,7 +19,8 @@ MemoryNeeds Model::session_memory(const SessionOptions& options) const {
   if (options.count_routes) needs.other_bytes += network.moe_layers() * info().experts * 16;
   needs.other_bytes += Sampler::bytes_for(info().vocab_size);
   needs.other_bytes += context * std::int64_t(2 * sizeof(TokenId));  // the timeline, and what is not taken
-  if (const std::int32_t n = choose_top_logprobs(options)) needs.other_bytes += context * (1 + n) * std::int64_t(sizeof(TokenLogprob));
+  if (const std::int32_t n = choose_top_logprobs(options))
+    needs.other_bytes += context * (1 + n) * std::int64_t(sizeof(TokenLogprob));
   needs.peak_bytes = needs.cache_bytes + needs.scratch_bytes + needs.other_bytes;
   return needs;
 }

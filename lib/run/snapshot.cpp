@@ -79,7 +79,8 @@ class Reader {
     const std::uint64_t expected = hash_.digest();
     std::uint64_t found = 0;
     bytes(std::as_writable_bytes(std::span(&found, 1)));
-    if (found != expected) fail(Status::corrupt_file, "the saved state is damaged: its checksum is {:016x}, expected {:016x}", found, expected);
+    if (found != expected)
+      fail(Status::corrupt_file, "the saved state is damaged: its checksum is {:016x}, expected {:016x}", found, expected);
   }
 
  private:
@@ -113,7 +114,8 @@ void list(Io& io, List& items, std::int64_t most, const char* what) {
   std::int64_t count = std::int64_t(items.size());
   number(io, count);
   if constexpr (Io::reads) {
-    if (count < 0 || count > most) fail(Status::corrupt_file, "the saved state is damaged: {} {}, expected 0 to {}", count, what, most);
+    if (count < 0 || count > most)
+      fail(Status::corrupt_file, "the saved state is damaged: {} {}, expected 0 to {}", count, what, most);
     items.resize(std::size_t(count));
     io.bytes(std::as_writable_bytes(std::span(items)));
   } else {
@@ -154,9 +156,12 @@ template <typename Io>
 void head(Io& io, State& s) {
   std::array<char, 8> magic = kMagic;
   numbers(io, magic);
-  if (magic != kMagic) fail(Status::corrupt_file, "this is no saved session: it does not begin with '{}'", std::string_view(kMagic.data(), kMagic.size()));
+  if (magic != kMagic)
+    fail(Status::corrupt_file, "this is no saved session: it does not begin with '{}'",
+         std::string_view(kMagic.data(), kMagic.size()));
   number(io, s.version);
-  if (s.version != kVersion) fail(Status::unsupported, "the session was saved in version {} of the format, this library reads {}", s.version, kVersion);
+  if (s.version != kVersion)
+    fail(Status::unsupported, "the session was saved in version {} of the format, this library reads {}", s.version, kVersion);
   number(io, s.cache_format);
   numbers(io, s.fingerprint);
   number(io, s.token_count);
@@ -207,7 +212,8 @@ void rows(Io& io, const nn::KvCache& cache, std::int64_t settled) {
   for (std::int64_t first = 0; first < settled; first += nn::KvCache::kPageRows) {
     const std::int64_t count = std::min(nn::KvCache::kPageRows, settled - first);
     for (int layer = 0; layer < cache.layers(); ++layer) {
-      for (int part = 0; part < cache.parts(); ++part) io.bytes(cache.stored_rows(layer, first / nn::KvCache::kPageRows, part, count));
+      for (int part = 0; part < cache.parts(); ++part)
+        io.bytes(cache.stored_rows(layer, first / nn::KvCache::kPageRows, part, count));
     }
   }
 }
@@ -255,7 +261,8 @@ void check_head(const State& state, const Session::Impl& s) {
     fail(Status::context_full, "the saved session has {} tokens, this one has room for {}", state.token_count, s.context);
   }
   if (state.token_count < 0 || state.settled < 0 || state.settled > state.token_count) {
-    fail(Status::corrupt_file, "the saved state is damaged: {} of {} tokens are in the cache", state.settled, state.token_count);
+    fail(Status::corrupt_file, "the saved state is damaged: {} of {} tokens are in the cache", state.settled,
+         state.token_count);
   }
 }
 

@@ -245,8 +245,8 @@ Script write(ChatFormat format, const Tokenizer& tokenizer, std::span<const Mess
   return script;
 }
 
-// The token that `marker` is written as, if the vocabulary has one. A single token is not enough: a vocabulary may know one letter
-// of it and lose the rest, or take it for an unknown word.
+// The token that `marker` is written as, if the vocabulary has one. A single token is not enough: a vocabulary may know one
+// letter of it and lose the rest, or take it for an unknown word.
 std::optional<TokenId> marker_token(const Tokenizer& tokenizer, std::string_view marker) {
   const std::optional<TokenId> named = tokenizer.find(marker);
   return named && tokenizer.encode(marker, {.parse_special = true}) == std::vector{*named} ? named : std::nullopt;

@@ -1,6 +1,6 @@
-// How fast each back end multiplies each format by few and by many rows: what lib/backend's bf16_min_rows and onednn_min_rows are set from.
-// Thread CPU time, so that other work on the machine disturbs little; items are multiply-adds.
-// Run: bench_backend --benchmark_filter='BF16/.*/m:32$'
+// How fast each back end multiplies each format by few and by many rows: what lib/backend's bf16_min_rows and onednn_min_rows
+// are set from. Thread CPU time, so that other work on the machine disturbs little; items are multiply-adds. Run: bench_backend
+// --benchmark_filter='BF16/.*/m:32$'
 #include <benchmark/benchmark.h>
 
 #include <string>

@@ -1,5 +1,5 @@
-// Work to count instructions of: tiny models on one thread with kernels of a fixed instruction set, so that counts hardly depend
-// on the machine. instructions.py runs it under callgrind, which counts what happens inside counted_work().
+// Work to count instructions of: tiny models on one thread with kernels of a fixed instruction set, so that counts hardly
+// depend on the machine. instructions.py runs it under callgrind, which counts what happens inside counted_work().
 //   instructions --list            the names of all workloads, one a line
 //   instructions NAME              does that one
 #include <valgrind/callgrind.h>

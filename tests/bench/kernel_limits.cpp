@@ -44,9 +44,9 @@ void report(benchmark::State& state, const WorkClock& clock, const Work& work) {
   const double operations = work.f32_operations + work.int8_operations + work.bf16_operations;
   state.counters["GB/s"] = (work.memory_bytes + work.cached_bytes) * 1e-9 / each;
   if (operations > 0) state.counters["GOP/s"] = operations * 1e-9 / each;
-  const double least = std::max({seconds(work.memory_bytes, l.memory), seconds(work.cached_bytes, l.cached),
-                                 seconds(work.f32_operations, l.f32), seconds(work.int8_operations, l.int8),
-                                 seconds(work.bf16_operations, l.bf16)});
+  const double least =
+      std::max({seconds(work.memory_bytes, l.memory), seconds(work.cached_bytes, l.cached), seconds(work.f32_operations, l.f32),
+                seconds(work.int8_operations, l.int8), seconds(work.bf16_operations, l.bf16)});
   state.counters["ceiling"] = least / each;
 }
 

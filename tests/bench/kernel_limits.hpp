@@ -24,9 +24,8 @@ class WorkClock {
   double start_;
 };
 
-// Adds GB/s, GOP/s where there are products, and `ceiling`: the least time over the time taken, so 1 is the machine's limit. The
-// least time is the longest of what reading and multiplying would take each by itself.
-// `clock` began with the loop.
+// Adds GB/s, GOP/s where there are products, and `ceiling`: the least time over the time taken, so 1 is the machine's limit.
+// The least time is the longest of what reading and multiplying would take each by itself. `clock` began with the loop.
 void report(benchmark::State& state, const WorkClock& clock, const Work& work);
 
 void register_products();          // kernels_bench.cpp

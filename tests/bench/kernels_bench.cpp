@@ -1,6 +1,6 @@
 // How fast each table multiplies each format, and what attention and the other back ends take of it: rows added up (accumulate)
-// and decoded. The weights are many matrices in turn, more than most caches hold, as in a model: with few rows memory sets the pace.
-// Run: bench_kernels --benchmark_filter='avx2/Q4_K_q8/m:1$'
+// and decoded. The weights are many matrices in turn, more than most caches hold, as in a model: with few rows memory sets the
+// pace. Run: bench_kernels --benchmark_filter='avx2/Q4_K_q8/m:1$'
 #include <string>
 #include <vector>
 

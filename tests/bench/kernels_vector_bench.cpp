@@ -1,6 +1,5 @@
-// How fast each table's functions on single rows are, on rows that stay in the first-level cache: norms, activations, what attention
-// does to scores, rotation, rounding to 8 and 16 bits.
-// Run: bench_kernels --benchmark_filter='avx2/exp_sum'
+// How fast each table's functions on single rows are, on rows that stay in the first-level cache: norms, activations, what
+// attention does to scores, rotation, rounding to 8 and 16 bits. Run: bench_kernels --benchmark_filter='avx2/exp_sum'
 #include <string>
 #include <vector>
 

@@ -1,7 +1,7 @@
-// How fast each table attends to latents, in fixed point and in BF16: a page of V2-Lite's and V3's shape (512 columns that are values too,
-// 64 others) and 16 queries. Pages are many in turn, more than most caches hold. Products in fixed point are held against the ceiling of
-// bytes, though integers are of 12 and 15 bits, of which no machine here has as many.
-// Run: bench_kernels --benchmark_filter='/latents'
+// How fast each table attends to latents, in fixed point and in BF16: a page of V2-Lite's and V3's shape (512 columns that are
+// values too, 64 others) and 16 queries. Pages are many in turn, more than most caches hold. Products in fixed point are held
+// against the ceiling of bytes, though integers are of 12 and 15 bits, of which no machine here has as many. Run: bench_kernels
+// --benchmark_filter='/latents'
 #include <cmath>
 #include <string>
 #include <vector>
@@ -80,8 +80,8 @@ void attend_fixed(benchmark::State& state, const kernels::FixedPoint& fixed_poin
   for (auto _ : state) {
     const kernels::WeightRows rows = latents[i++];
     fixed_point.products(rows, kFixedRows, kShared, queries.get(), scales.data(), kQueries, row_scales.data(), y.data());
-    fixed_point.sums(rows, kFixedRows, kShared, row_scales.data(), weights.get(), weight_scales.data(), kQueries, latents[i].data, out.data(),
-                     kShared);
+    fixed_point.sums(rows, kFixedRows, kShared, row_scales.data(), weights.get(), weight_scales.data(), kQueries,
+                     latents[i].data, out.data(), kShared);
     benchmark::ClobberMemory();
   }
   report(state, clock, {.memory_bytes = double(latents.page_bytes()), .int8_operations = kOperations});
@@ -90,7 +90,8 @@ void attend_fixed(benchmark::State& state, const kernels::FixedPoint& fixed_poin
 template <StorageFormat format>
 void attend_bf16(benchmark::State& state, const kernels::Bf16Attention& attention) {
   Rng rng(5);
-  const test::Exact<float> x = test::random_floats(kQueries * kCols, rng), weights = test::random_floats(kQueries * kFixedRows, rng);
+  const test::Exact<float> x = test::random_floats(kQueries * kCols, rng),
+                           weights = test::random_floats(kQueries * kFixedRows, rng);
   const Values<std::uint16_t> queries(kernels::bf16_query_values(kQueries, kCols)), rounded(kernels::bf16_page_values(kCols));
   std::vector<float> y(kQueries * kFixedRows), out(kQueries * kShared);
   attention.arrange_queries(x.get(), kCols, kQueries, kCols, queries.get());
@@ -111,7 +112,8 @@ void attend_bf16(benchmark::State& state, const kernels::Bf16Attention& attentio
 void register_latent_attention() {
   for (const kernels::KernelTable* table : test::runnable_tables()) {
     const auto add = [&](const char* name, auto attend, const auto& by) {
-      benchmark::RegisterBenchmark((std::string(table->name) + name).c_str(), [=, &by](benchmark::State& state) { attend(state, by); });
+      benchmark::RegisterBenchmark((std::string(table->name) + name).c_str(),
+                                   [=, &by](benchmark::State& state) { attend(state, by); });
     };
     if (table->fixed_point.products) add("/latents_fixed_point", attend_fixed, table->fixed_point);
     if (!table->attention_bf16.products) continue;

@@ -1,6 +1,8 @@
-// How well steps keep a budget: takes in a prompt and generates, in steps of so many microseconds, and prints how long they took.
+// How well steps keep a budget: takes in a prompt and generates, in steps of so many microseconds, and prints how long they
+// took.
 //   step_times MODEL [--budget-us 2000] [--steps 5000] [--prompt 512] [--threads 2] [--isa ISA]
-// Beside it: threads that only look at the clock, in as many waits of the same length, which shows what the machine itself adds.
+// Beside it: threads that only look at the clock, in as many waits of the same length, which shows what the machine itself
+// adds.
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
@@ -22,8 +24,8 @@ void print(const char* what, std::vector<double> us, double limit_us) {
   std::sort(us.begin(), us.end());
   const auto at = [&](double share) { return us[std::min(us.size() - 1, std::size_t(share * double(us.size())))] * 1e-3; };
   const auto within = std::upper_bound(us.begin(), us.end(), limit_us) - us.begin();
-  std::printf("%-10s p50 %.3f ms  p99 %.3f ms  p99.9 %.3f ms  longest %.3f ms  within %.1f ms: %.2f %%\n", what, at(0.5), at(0.99),
-              at(0.999), us.back() * 1e-3, limit_us * 1e-3, 100.0 * double(within) / double(us.size()));
+  std::printf("%-10s p50 %.3f ms  p99 %.3f ms  p99.9 %.3f ms  longest %.3f ms  within %.1f ms: %.2f %%\n", what, at(0.5),
+              at(0.99), at(0.999), us.back() * 1e-3, limit_us * 1e-3, 100.0 * double(within) / double(us.size()));
 }
 
 // How long waits of `budget_us` take when each thread does nothing but wait: the longest of the threads, for each wait.
@@ -71,7 +73,8 @@ int main(int argc, char** argv) {
     wanted.stop.at_stop_tokens = false;
     fathom::Session session(model, wanted);
     std::vector<fathom::TokenId> prompt;
-    for (std::int64_t i = 0; i < prompt_size; ++i) prompt.push_back(fathom::TokenId((i * 7919 + 13) % std::min<std::int64_t>(model.info().vocab_size, 30000)));
+    for (std::int64_t i = 0; i < prompt_size; ++i)
+      prompt.push_back(fathom::TokenId((i * 7919 + 13) % std::min<std::int64_t>(model.info().vocab_size, 30000)));
     session.append(prompt);
     session.step({.max_new_tokens = 8});  // touches every page once
     session.reset();

@@ -26,12 +26,12 @@ static long resident_kib(void) {
 }
 
 /* The address of a function, without a cast that ISO C forbids. */
-#define LOAD(library, name)                       \
-  __typeof__(name)* p_##name = NULL;              \
-  {                                               \
-    void* address = dlsym(library, #name);        \
-    memcpy(&p_##name, &address, sizeof address);  \
-    if (address == NULL) return "no " #name;      \
+#define LOAD(library, name)                      \
+  __typeof__(name)* p_##name = NULL;             \
+  {                                              \
+    void* address = dlsym(library, #name);       \
+    memcpy(&p_##name, &address, sizeof address); \
+    if (address == NULL) return "no " #name;     \
   }
 
 static const char* use(const char* path, const char* model_path) {

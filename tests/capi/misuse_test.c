@@ -29,51 +29,51 @@ static void other_kinds(fathom_model* model) {
   fathom_session_release(session);
 }
 
-/* A struct with room behind it. The call takes every size from the first version's to 64 more, refuses a byte that is set behind
- * what is known, a smaller and an absurd size. */
-#define EACH_SIZE(type, first, call)                               \
-  do {                                                             \
-    union {                                                        \
-      type known;                                                  \
-      unsigned char bytes[sizeof(type) + 64];                      \
-    } each;                                                        \
-    memset(&each, 0, sizeof each);                                 \
-    type* given = &each.known;                                     \
-    for (uint32_t size = (first); size <= sizeof each; ++size) {   \
-      given->struct_size = size;                                   \
-      CHECK_OK(call);                                              \
-    }                                                              \
-    for (size_t at = sizeof(type); at < sizeof each; ++at) {       \
-      each.bytes[at] = 1;                                          \
-      CHECK_FAILS(FATHOM_UNSUPPORTED, call);                       \
-      each.bytes[at] = 0;                                          \
-    }                                                              \
-    const uint32_t wrong[] = {0, 4, (first)-1, 4097, UINT32_MAX};  \
-    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; ++i) {  \
-      given->struct_size = wrong[i];                               \
-      CHECK_FAILS(FATHOM_INVALID_ARGUMENT, call);                  \
-    }                                                              \
+/* A struct with room behind it. The call takes every size from the first version's to 64 more, refuses a byte that is set
+ * behind what is known, a smaller and an absurd size. */
+#define EACH_SIZE(type, first, call)                                \
+  do {                                                              \
+    union {                                                         \
+      type known;                                                   \
+      unsigned char bytes[sizeof(type) + 64];                       \
+    } each;                                                         \
+    memset(&each, 0, sizeof each);                                  \
+    type* given = &each.known;                                      \
+    for (uint32_t size = (first); size <= sizeof each; ++size) {    \
+      given->struct_size = size;                                    \
+      CHECK_OK(call);                                               \
+    }                                                               \
+    for (size_t at = sizeof(type); at < sizeof each; ++at) {        \
+      each.bytes[at] = 1;                                           \
+      CHECK_FAILS(FATHOM_UNSUPPORTED, call);                        \
+      each.bytes[at] = 0;                                           \
+    }                                                               \
+    const uint32_t wrong[] = {0, 4, (first) - 1, 4097, UINT32_MAX}; \
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; ++i) {   \
+      given->struct_size = wrong[i];                                \
+      CHECK_FAILS(FATHOM_INVALID_ARGUMENT, call);                   \
+    }                                                               \
   } while (0)
 
 /* Results are cut to the size, and cleared behind what is known. */
-#define EACH_RESULT_SIZE(type, first, call)                            \
-  do {                                                                 \
-    union {                                                            \
-      type known;                                                      \
-      unsigned char bytes[sizeof(type) + 65];                          \
-    } each;                                                            \
-    type* given = &each.known;                                         \
-    for (uint32_t size = (first); size <= sizeof(type) + 64; ++size) { \
-      memset(&each, 0xa5, sizeof each);                                \
-      given->struct_size = size;                                       \
-      CHECK_OK(call);                                                  \
-      CHECK(given->struct_size == size && each.bytes[size] == 0xa5);   \
+#define EACH_RESULT_SIZE(type, first, call)                                       \
+  do {                                                                            \
+    union {                                                                       \
+      type known;                                                                 \
+      unsigned char bytes[sizeof(type) + 65];                                     \
+    } each;                                                                       \
+    type* given = &each.known;                                                    \
+    for (uint32_t size = (first); size <= sizeof(type) + 64; ++size) {            \
+      memset(&each, 0xa5, sizeof each);                                           \
+      given->struct_size = size;                                                  \
+      CHECK_OK(call);                                                             \
+      CHECK(given->struct_size == size && each.bytes[size] == 0xa5);              \
       for (size_t at = sizeof(type); at < size; ++at) CHECK(each.bytes[at] == 0); \
-    }                                                                  \
-    given->struct_size = (first)-1;                                    \
-    CHECK_FAILS(FATHOM_INVALID_ARGUMENT, call);                        \
-    given->struct_size = 4097;                                         \
-    CHECK_FAILS(FATHOM_INVALID_ARGUMENT, call);                        \
+    }                                                                             \
+    given->struct_size = (first) - 1;                                             \
+    CHECK_FAILS(FATHOM_INVALID_ARGUMENT, call);                                   \
+    given->struct_size = 4097;                                                    \
+    CHECK_FAILS(FATHOM_INVALID_ARGUMENT, call);                                   \
   } while (0)
 
 static int32_t create_and_release_runtime(const fathom_runtime_options* options) {

@@ -1,7 +1,7 @@
-// Everything that can fail on the host's side does fail, once at each place where it is asked for: each allocation, read, map, run of
-// tasks, progress report and write, and the C++ heap. Every run must end in statuses with sentences, give everything back, print
-// nothing, and leave the library able to do the whole round again. What a session wrote before and after a failure is what it would
-// have written without.
+// Everything that can fail on the host's side does fail, once at each place where it is asked for: each allocation, read, map,
+// run of tasks, progress report and write, and the C++ heap. Every run must end in statuses with sentences, give everything
+// back, print nothing, and leave the library able to do the whole round again. What a session wrote before and after a failure
+// is what it would have written without.
 //   sweep_test MODEL        a folder with a small model and a tokenizer (text_model.py)
 #include <fathom.h>
 #include <fcntl.h>
@@ -27,7 +27,8 @@
 namespace {
 
 enum Point { kAllocate, kOpen, kSize, kRead, kMap, kTasks, kProgress, kLog, kWrite, kRestore, kSink, kPoints };
-const char* const kNames[] = {"allocate", "open", "size", "read_at", "map", "tasks", "progress", "log", "write", "restore read", "text sink"};
+const char* const kNames[] = {"allocate", "open", "size",  "read_at",      "map",      "tasks",
+                              "progress", "log",  "write", "restore read", "text sink"};
 enum class Manner { refuse, raise };
 
 int failures = 0;
@@ -222,11 +223,13 @@ int go_round(Host& host) {
   if (ok(fathom_session_fork(session.handle, &fork.handle))) ok(fathom_session_step(fork.handle, &step, nullptr));
   {
     Owned<fathom_batch, fathom_batch_release> batch;
-    if (ok(fathom_session_create(model.handle, &wanted, &other.handle)) && ok(fathom_batch_create(model.handle, nullptr, &batch.handle)) &&
-        ok(fathom_batch_add(batch.handle, session.handle)) && ok(fathom_batch_add(batch.handle, other.handle))) {
+    if (ok(fathom_session_create(model.handle, &wanted, &other.handle)) &&
+        ok(fathom_batch_create(model.handle, nullptr, &batch.handle)) && ok(fathom_batch_add(batch.handle, session.handle)) &&
+        ok(fathom_batch_add(batch.handle, other.handle))) {
       ok(fathom_session_append(other.handle, prompt, prompt_size));
       for (int i = 0; i < 3; ++i) ok(fathom_batch_step(batch.handle, nullptr, nullptr));
-      if (!ok(fathom_batch_get_result(batch.handle, other.handle, nullptr))) check(fathom_last_error()[0] != '\0', "a member failed mutely");
+      if (!ok(fathom_batch_get_result(batch.handle, other.handle, nullptr)))
+        check(fathom_last_error()[0] != '\0', "a member failed mutely");
     }
   }
   Saved saved = {&host, {}, 0};
@@ -282,7 +285,8 @@ int sweep(const std::map<std::string, std::string>& files, Point point, Manner m
     host.manner = manner;
     host.fails_at = n;
     const int bad = go_round(host);
-    const std::string where = std::string(kNames[point]) + (manner == Manner::raise ? " throwing" : "") + ", call " + std::to_string(n);
+    const std::string where =
+        std::string(kNames[point]) + (manner == Manner::raise ? " throwing" : "") + ", call " + std::to_string(n);
     check_given_back(host, where);
     check_timeline(host, where);
     if (host.failed == 0) {

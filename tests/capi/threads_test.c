@@ -1,6 +1,6 @@
-/* Many threads on one library: sessions of one model at work, cancelled from another thread; log hooks called from several threads
- * at once; handles released in any order, on any thread, also while they are in use. Under the thread sanitizer in .ci/run.
- *   threads_test MODEL        a folder with a small mixture-of-experts model and a tokenizer (text_model.py) */
+/* Many threads on one library: sessions of one model at work, cancelled from another thread; log hooks called from several
+ * threads at once; handles released in any order, on any thread, also while they are in use. Under the thread sanitizer in
+ * .ci/run. threads_test MODEL        a folder with a small mixture-of-experts model and a tokenizer (text_model.py) */
 #include <fathom.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -134,10 +134,18 @@ struct Share {
 };
 static void give_back(struct Piece piece) {
   switch (piece.kind) {
-    case kRuntime: fathom_runtime_release(piece.handle); break;
-    case kModel: fathom_model_release(piece.handle); break;
-    case kSession: fathom_session_release(piece.handle); break;
-    default: fathom_batch_release(piece.handle); break;
+    case kRuntime:
+      fathom_runtime_release(piece.handle);
+      break;
+    case kModel:
+      fathom_model_release(piece.handle);
+      break;
+    case kSession:
+      fathom_session_release(piece.handle);
+      break;
+    default:
+      fathom_batch_release(piece.handle);
+      break;
   }
 }
 static void* give_back_share(void* user) {

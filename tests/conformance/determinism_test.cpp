@@ -1,5 +1,5 @@
-// Same input, same bits: over threads and task systems always; over chunks, budgets, batch mates, forks and restored states with the
-// invariant option. DeepSeek-, Llama- and Mixtral-shaped, as stored and in GGUF's BF16, Q8_0 and Q4_K.
+// Same input, same bits: over threads and task systems always; over chunks, budgets, batch mates, forks and restored states
+// with the invariant option. DeepSeek-, Llama- and Mixtral-shaped, as stored and in GGUF's BF16, Q8_0 and Q4_K.
 #include <doctest/doctest.h>
 
 #include <memory>
@@ -137,12 +137,14 @@ TEST_CASE("1, 2, 3 and 8 threads, and tasks in any order, give the same bits") {
     const ModelRun reference = run_prompt(stage().open(subject, 1, false), prompt_of(kPrompt), 8, kWholePrompt, subject.cache);
     for (const int threads : {2, 3, 8}) {
       INFO("threads ", threads);
-      check_same_bits(reference, run_prompt(stage().open(subject, threads, false), prompt_of(kPrompt), 8, kWholePrompt, subject.cache));
+      check_same_bits(reference,
+                      run_prompt(stage().open(subject, threads, false), prompt_of(kPrompt), 8, kWholePrompt, subject.cache));
     }
     for (const int concurrency : {1, 3, 8}) {
       INFO("shuffled tasks, at once ", concurrency);
       ShuffledTasks tasks(concurrency, 7);
-      check_same_bits(reference, run_prompt(stage().open(subject, 0, false, &tasks), prompt_of(kPrompt), 8, kWholePrompt, subject.cache));
+      check_same_bits(reference,
+                      run_prompt(stage().open(subject, 0, false, &tasks), prompt_of(kPrompt), 8, kWholePrompt, subject.cache));
     }
   }
 }
@@ -151,7 +153,8 @@ TEST_CASE("weights as stored and weights rearranged while loading give the same 
   for (const Subject& subject : stage().subjects()) {
     INFO("subject ", subject.name);
     const ModelRun rearranged = run_prompt(stage().open(subject, 2, false), prompt_of(kPrompt), 8, kWholePrompt, subject.cache);
-    check_same_bits(rearranged, run_prompt(stage().open(subject, 2, false, nullptr, true), prompt_of(kPrompt), 8, kWholePrompt, subject.cache));
+    check_same_bits(rearranged, run_prompt(stage().open(subject, 2, false, nullptr, true), prompt_of(kPrompt), 8, kWholePrompt,
+                                           subject.cache));
   }
 }
 

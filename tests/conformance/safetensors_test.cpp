@@ -70,7 +70,8 @@ TEST_CASE("a cache of 8 bits stays within its tolerance, where heads are multipl
     if (name != "deepseek-v3-fp8") continue;
     const Model model = open_fixture(runtime, name);
     const auto prompts = read_golden(conformance_folder(name));
-    for (const Feeding& feeding : {kWholePrompt, kTokenByToken}) check_model(model, prompts, feeding, CacheFormat::q8_0, kEightBit);
+    for (const Feeding& feeding : {kWholePrompt, kTokenByToken})
+      check_model(model, prompts, feeding, CacheFormat::q8_0, kEightBit);
   }
 }
 

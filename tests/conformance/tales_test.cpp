@@ -1,5 +1,5 @@
-// The trained model of examples/models/fathom-tales: learned experts, real text. Its folder and what the tests make of it, against the
-// framework that trained it (examples/models/train/compare.py writes tales/).
+// The trained model of examples/models/fathom-tales: learned experts, real text. Its folder and what the tests make of it,
+// against the framework that trained it (examples/models/train/compare.py writes tales/).
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -38,7 +38,8 @@ double perplexity(const Model& model, const std::vector<std::vector<TokenId>>& t
   std::size_t count = 0;
   for (const std::vector<TokenId>& ids : texts) {
     const ModelRun run = run_prompt(model, ids, 0, kWholePrompt);
-    for (std::size_t i = 0; i + 1 < ids.size(); ++i, ++count) sum += negative_log_likelihood(run.row(std::int64_t(i)), ids[i + 1]);
+    for (std::size_t i = 0; i + 1 < ids.size(); ++i, ++count)
+      sum += negative_log_likelihood(run.row(std::int64_t(i)), ids[i + 1]);
   }
   return std::exp(sum / double(count));
 }
@@ -100,7 +101,8 @@ TEST_CASE("its experts are used unevenly, and none is idle") {
   const Model model = Model::open(runtime, kFolder);
   const std::int64_t experts = model.info().experts;
   REQUIRE(experts > 0);
-  std::vector<std::vector<std::int64_t>> counts(std::size_t(model.info().layers), std::vector<std::int64_t>(std::size_t(experts)));
+  std::vector<std::vector<std::int64_t>> counts(std::size_t(model.info().layers),
+                                                std::vector<std::int64_t>(std::size_t(experts)));
   for (const GoldenPrompt& tale : read_golden(kGolden)) {
     for (const Route& route : run_prompt(model, tale.input_ids, 0, kWholePrompt).routes) {
       for (const auto expert : route.experts) ++counts[std::size_t(route.layer)][std::size_t(expert)];

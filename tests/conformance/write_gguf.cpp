@@ -1,5 +1,5 @@
-// write_gguf FOLDER FORMAT FILE: a Hugging Face folder as a GGUF file with matrices in FORMAT (f32, f16, q8_0, q4_k, ...), for tests that
-// run the command-line tool. The file has no tokenizer.
+// write_gguf FOLDER FORMAT FILE: a Hugging Face folder as a GGUF file with matrices in FORMAT (f32, f16, q8_0, q4_k, ...), for
+// tests that run the command-line tool. The file has no tokenizer.
 #include <cstdio>
 #include <exception>
 #include <fstream>

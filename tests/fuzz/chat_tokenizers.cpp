@@ -25,7 +25,8 @@ const Strings kLlama3 = {"<|begin_of_text|>", "<|start_header_id|>", "<|end_head
 constexpr const char* kQwen2 =
     "{%- if messages[0]['role'] == 'system' %}{%- else %}{{- '<|im_start|>system\\nYou are Qwen.<|im_end|>\\n' }}{%- endif %}";
 constexpr const char* kQwen3 =
-    "{{- '<|im_start|>' + message.role }}{%- if loop.index0 > ns.last_query_index %}{{- content.split('</think>')[-1] }}{%- endif %}"
+    "{{- '<|im_start|>' + message.role }}{%- if loop.index0 > ns.last_query_index %}{{- content.split('</think>')[-1] }}{%- "
+    "endif %}"
     "{%- if enable_thinking is defined %}{{- '<|im_start|>assistant\\n' }}{%- endif %}";
 constexpr const char* kR1 = "{{'<｜User｜>' + content}}{% if '</think>' in content %}{{'<｜Assistant｜><think>\\n'}}";
 constexpr const char* kV31 = "{% if not thinking is defined %}{{'<｜Assistant｜></think>'}}";
@@ -65,7 +66,8 @@ Words printable_characters() {
 }
 
 void add_fallback_bytes(Words& words) {
-  for (int byte = 0; byte < 256; ++byte) words.add({'<', '0', 'x', "0123456789ABCDEF"[byte >> 4], "0123456789ABCDEF"[byte & 15], '>'});
+  for (int byte = 0; byte < 256; ++byte)
+    words.add({'<', '0', 'x', "0123456789ABCDEF"[byte >> 4], "0123456789ABCDEF"[byte & 15], '>'});
 }
 
 // tokenizer.json of a BPE model.
@@ -136,18 +138,19 @@ Document sentencepiece(const Strings& markers) {
   document.byte_fallback = true;
   document.unknown = "<unk>";
   const Value space = object({{"String", string(" ")}}), symbol = object({{"String", string("▁")}});
-  document.normalizer = object(
-      {{"type", string("Sequence")},
-       {"normalizers",
-        Value(Value::Array{object({{"type", string("Prepend")}, {"prepend", string("▁")}}),
-                           object({{"type", string("Replace")}, {"pattern", space}, {"content", string("▁")}})})}});
+  document.normalizer =
+      object({{"type", string("Sequence")},
+              {"normalizers",
+               Value(Value::Array{object({{"type", string("Prepend")}, {"prepend", string("▁")}}),
+                                  object({{"type", string("Replace")}, {"pattern", space}, {"content", string("▁")}})})}});
   document.decoder = object(
       {{"type", string("Sequence")},
-       {"decoders",
-        Value(Value::Array{object({{"type", string("Replace")}, {"pattern", symbol}, {"content", string(" ")}}),
-                           typed("ByteFallback"), typed("Fuse"),
-                           object({{"type", string("Strip")}, {"content", string(" ")}, {"start", Value(std::int64_t(1))},
-                                   {"stop", Value(std::int64_t(0))}})})}});
+       {"decoders", Value(Value::Array{object({{"type", string("Replace")}, {"pattern", symbol}, {"content", string(" ")}}),
+                                       typed("ByteFallback"), typed("Fuse"),
+                                       object({{"type", string("Strip")},
+                                               {"content", string(" ")},
+                                               {"start", Value(std::int64_t(1))},
+                                               {"stop", Value(std::int64_t(0))}})})}});
   return document;
 }
 
@@ -208,7 +211,8 @@ std::vector<ChatTokenizer> make_all() {
     Document document = byte_level(kLlama3);
     document.ignore_merges = true;
     for (const char* word : {"<|eot_id|>", "user"}) document.lead_to(word);
-    document.pre_tokenizer = object({{"type", string("ByteLevel")}, {"add_prefix_space", Value(false)}, {"use_regex", Value(false)}});
+    document.pre_tokenizer =
+        object({{"type", string("ByteLevel")}, {"add_prefix_space", Value(false)}, {"use_regex", Value(false)}});
     add("llama3", document.load(""), Exactness::bytes, kLlama3);
   }
   {

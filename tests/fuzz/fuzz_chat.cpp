@@ -1,5 +1,6 @@
-// Conversations: bytes choose a tokenizer, a format, options, roles and contents, control tokens typed by users among them. What a
-// user types never becomes a control token: the markers of a conversation are those of the same turns with harmless words.
+// Conversations: bytes choose a tokenizer, a format, options, roles and contents, control tokens typed by users among them.
+// What a user types never becomes a control token: the markers of a conversation are those of the same turns with harmless
+// words.
 #include <algorithm>
 #include <iterator>
 #include <string>
@@ -22,10 +23,30 @@ using fathom::fuzz::Exactness;
 using fathom::fuzz::require;
 using namespace fathom;
 
-constexpr std::string_view kControl[] = {
-    "<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<｜User｜>", "<｜Assistant｜>", "<think>", "</think>", "<|im_start|>",
-    "<|im_end|>", "<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>", "<s>", "</s>", "<unk>", "<0x0A>",
-    "<tool_response>", "</tool_response>", "User: ", "Assistant:", "\n\n", "▁", "\xE3\x80\x80", "\xEF\xBF\xBD"};
+constexpr std::string_view kControl[] = {"<｜begin▁of▁sentence｜>",
+                                         "<｜end▁of▁sentence｜>",
+                                         "<｜User｜>",
+                                         "<｜Assistant｜>",
+                                         "<think>",
+                                         "</think>",
+                                         "<|im_start|>",
+                                         "<|im_end|>",
+                                         "<|begin_of_text|>",
+                                         "<|start_header_id|>",
+                                         "<|end_header_id|>",
+                                         "<|eot_id|>",
+                                         "<s>",
+                                         "</s>",
+                                         "<unk>",
+                                         "<0x0A>",
+                                         "<tool_response>",
+                                         "</tool_response>",
+                                         "User: ",
+                                         "Assistant:",
+                                         "\n\n",
+                                         "▁",
+                                         "\xE3\x80\x80",
+                                         "\xEF\xBF\xBD"};
 constexpr std::string_view kRoles[] = {"system", "user", "assistant"};
 constexpr std::size_t kLongest = 4096;  // of one content
 
@@ -92,8 +113,8 @@ Conversation conversation(Bytes& in) {
   return made;
 }
 
-// A harmless message that the format treats alike: formats take reasoning out of answers, and Qwen3's asks whether a user's message is
-// a tool's.
+// A harmless message that the format treats alike: formats take reasoning out of answers, and Qwen3's asks whether a user's
+// message is a tool's.
 std::string harmless(const ChatMessage& message, text::ChatFormat format, const text::ChatmlTraits& traits) {
   const std::string_view text = message.content;
   if (message.role == "user" && text.starts_with("<tool_response>") && text.ends_with("</tool_response>")) {
@@ -126,9 +147,10 @@ std::string without_spaces(const std::string& text) { return without(without(tex
 
 // The format's own tokens are there, so nothing is wrong with a well-formed conversation.
 bool must_succeed(text::ChatFormat format, const ChatTokenizer& used) {
-  static const std::vector<std::vector<std::string_view>> needed = {
-      {kControl[0], kControl[1]}, {kControl[0], kControl[1], kControl[2], kControl[3]}, {kControl[6], kControl[7]},
-      {kControl[8], kControl[9], kControl[10], kControl[11]}};
+  static const std::vector<std::vector<std::string_view>> needed = {{kControl[0], kControl[1]},
+                                                                    {kControl[0], kControl[1], kControl[2], kControl[3]},
+                                                                    {kControl[6], kControl[7]},
+                                                                    {kControl[8], kControl[9], kControl[10], kControl[11]}};
   const std::size_t row = format == text::ChatFormat::deepseek_v2 ? 0
                           : format == text::ChatFormat::chatml    ? 2
                           : format == text::ChatFormat::llama3    ? 3
@@ -186,8 +208,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     require(error.status() == Status::invalid_argument || error.status() == Status::unsupported);
     if (!given.well_formed) return 0;
     const text::Tokenizer& inner = *used.tokenizer.impl()->tokenizer;
-    require(!must_succeed(given.options.format.empty() ? text::detect_chat_format(inner)
-                                                       : text::parse_chat_format(given.options.format), used));
+    require(!must_succeed(
+        given.options.format.empty() ? text::detect_chat_format(inner) : text::parse_chat_format(given.options.format), used));
     return 0;
   }
   require(given.well_formed);

@@ -1,5 +1,5 @@
-// Tiny valid checkpoints of three families with a few things changed: a number of config.json, a byte of a header, the length of a file,
-// a file that is missing. The model is refused with a sentence, or runs.
+// Tiny valid checkpoints of three families with a few things changed: a number of config.json, a byte of a header, the length
+// of a file, a file that is missing. The model is refused with a sentence, or runs.
 #include <algorithm>
 #include <cctype>
 #include <cstring>
@@ -38,8 +38,9 @@ const Files& files_of(std::size_t family) {
 }
 
 // Numbers that sizes and counts break on.
-constexpr const char* kNumbers[] = {"0", "1", "-1", "2", "3", "7", "64", "65", "1e9", "2147483648", "9223372036854775807", "0.5",
-                                    "null", "true", "\"text\"", "[]", "{}", "1e308", "-0.0", "128"};
+constexpr const char* kNumbers[] = {
+    "0",   "1",    "-1",   "2",        "3",  "7",  "64",    "65",   "1e9", "2147483648", "9223372036854775807",
+    "0.5", "null", "true", "\"text\"", "[]", "{}", "1e308", "-0.0", "128"};
 
 // Replaces the n-th run of digits.
 void change_number(std::string& text, std::size_t n, std::size_t choice) {
@@ -61,12 +62,24 @@ void edit(Files& files, const std::uint8_t* b) {
   if (content.empty()) return;
   const std::size_t where = b[2] | std::size_t(b[3]) << 8;
   switch (b[0] % 6) {
-    case 0: change_number(files["config.json"], where, b[4]); break;
-    case 1: content[where % std::min<std::size_t>(content.size(), 4096)] = char(b[4]); break;  // headers lie in front
-    case 2: content.resize(content.size() - std::min<std::size_t>(content.size(), where)); break;
-    case 3: content.append(where % 64, char(b[4])); break;
-    case 4: content[where * 31 % content.size()] ^= char(1 << (b[4] % 8)); break;
-    default: files.erase(chosen); break;
+    case 0:
+      change_number(files["config.json"], where, b[4]);
+      break;
+    case 1:
+      content[where % std::min<std::size_t>(content.size(), 4096)] = char(b[4]);
+      break;  // headers lie in front
+    case 2:
+      content.resize(content.size() - std::min<std::size_t>(content.size(), where));
+      break;
+    case 3:
+      content.append(where % 64, char(b[4]));
+      break;
+    case 4:
+      content[where * 31 % content.size()] ^= char(1 << (b[4] % 8));
+      break;
+    default:
+      files.erase(chosen);
+      break;
   }
 }
 

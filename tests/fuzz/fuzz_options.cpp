@@ -1,6 +1,6 @@
-// The C interface's structs: bytes choose sizes, fields, what lies behind the fields, hooks and nested structs. Each struct lies in
-// memory of exactly its struct_size, so that a read or write past it is seen. Wrong sizes, unknown and reserved fields are refused,
-// a failure leaves outputs and the session as they were, and every failure has a sentence in UTF-8.
+// The C interface's structs: bytes choose sizes, fields, what lies behind the fields, hooks and nested structs. Each struct
+// lies in memory of exactly its struct_size, so that a read or write past it is seen. Wrong sizes, unknown and reserved fields
+// are refused, a failure leaves outputs and the session as they were, and every failure has a sentence in UTF-8.
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
@@ -242,8 +242,15 @@ void create_runtime(Bytes& in) {
   const Hooks<fathom_allocator> memory(in, a, a.reserved != 0 || !a.allocate || !a.release);
   fathom_task_system t = {0, in.number<std::int32_t>(), nullptr, in.one_in(16) ? nullptr : run};
   const Hooks<fathom_task_system> tasks(in, t, t.concurrency < 1 || !t.run);
-  fathom_file_system f = {0,       in.reserved(), nullptr, in.one_in(16) ? nullptr : open_nothing, size_of_nothing, read_nothing,
-                          nullptr, nullptr,       in.one_in(16) ? nullptr : close_nothing};
+  fathom_file_system f = {0,
+                          in.reserved(),
+                          nullptr,
+                          in.one_in(16) ? nullptr : open_nothing,
+                          size_of_nothing,
+                          read_nothing,
+                          nullptr,
+                          nullptr,
+                          in.one_in(16) ? nullptr : close_nothing};
   const Hooks<fathom_file_system> files(in, f, f.reserved != 0 || !f.open || !f.close);
   fathom_log_sink l = {0, in.reserved(), nullptr, in.one_in(16) ? nullptr : write_log};
   const Hooks<fathom_log_sink> log(in, l, l.reserved != 0 || !l.write);
@@ -263,7 +270,8 @@ void create_runtime(Bytes& in) {
   o.reserved = in.reserved();
   const bool hooks_wrong =
       memory.must_be_refused() || tasks.must_be_refused() || files.must_be_refused() || log.must_be_refused();
-  const Options<fathom_runtime_options> options(in, o, hooks_wrong || o.invariant > 1 || o.reserved != 0 || o.threads < 0 || o.threads > 1024);
+  const Options<fathom_runtime_options> options(
+      in, o, hooks_wrong || o.invariant > 1 || o.reserved != 0 || o.threads < 0 || o.threads > 1024);
   fathom_runtime* made = nullptr;
   const bool ok = succeeded(fathom_runtime_create(options.get(), &made), options.must_be_refused());
   require(ok == (made != nullptr));
@@ -272,7 +280,8 @@ void create_runtime(Bytes& in) {
   info.check(succeeded(fathom_runtime_get_info(made, info.get()), info.must_be_refused()));
   const std::string path = in.text(20);
   fathom_model* model = nullptr;
-  if (o.files != nullptr) require(!succeeded(fathom_model_open(made, path.data(), path.size(), nullptr, &model), false) && !model);
+  if (o.files != nullptr)
+    require(!succeeded(fathom_model_open(made, path.data(), path.size(), nullptr, &model), false) && !model);
   fathom_runtime_release(made);
 }
 
@@ -289,7 +298,8 @@ void ask_model_needs(Bytes& in) {
   const std::string path = in.one_in(4) ? in.text(40) : FATHOM_TEST_DATA "/deepseek-v3";
   Result<fathom_memory_needs> needs(in);
   // what is wrong with the path may be said first
-  const bool told = succeeded(fathom_model_memory_needs(held().runtime, path.data(), path.size(), options.get(), needs.get()), false);
+  const bool told =
+      succeeded(fathom_model_memory_needs(held().runtime, path.data(), path.size(), options.get(), needs.get()), false);
   require(!told || !(options.must_be_refused() || needs.must_be_refused()));
   needs.check(told);
   if (!in.one_in(8)) return;
@@ -356,9 +366,9 @@ void create_session(Bytes& in) {
   o.top_logprobs = in.number<std::int32_t>();
   o.trace_routes = in.flag();
   o.count_routes = in.flag();
-  const bool wrong = drawing.must_be_refused() || stops.options.must_be_refused() || o.cache < 0 || o.cache > FATHOM_CACHE_Q8_0 ||
-                     o.context_length < 0 || o.chunk_rows < 0 || o.top_logprobs < 0 || o.top_logprobs > 20 || o.trace_routes > 1 ||
-                     o.count_routes > 1;
+  const bool wrong = drawing.must_be_refused() || stops.options.must_be_refused() || o.cache < 0 ||
+                     o.cache > FATHOM_CACHE_Q8_0 || o.context_length < 0 || o.chunk_rows < 0 || o.top_logprobs < 0 ||
+                     o.top_logprobs > 20 || o.trace_routes > 1 || o.count_routes > 1;
   const Options<fathom_session_options> options(in, o, wrong);
   Result<fathom_memory_needs> needs(in);
   needs.check(succeeded(fathom_session_memory_needs(held().model, options.get(), needs.get()),
@@ -367,7 +377,8 @@ void create_session(Bytes& in) {
   const bool ok = succeeded(fathom_session_create(held().model, options.get(), &session), options.must_be_refused());
   require(ok == (session != nullptr));
   const std::int32_t token = in.number<std::int32_t>();
-  if (ok && succeeded(fathom_session_append(session, &token, 1), false)) succeeded(fathom_session_step(session, nullptr, nullptr), false);
+  if (ok && succeeded(fathom_session_append(session, &token, 1), false))
+    succeeded(fathom_session_step(session, nullptr, nullptr), false);
   fathom_session_release(session);
 }
 
@@ -425,7 +436,8 @@ void step_batch(Bytes& in) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   Bytes in(data, std::min<std::size_t>(size, 512));
-  constexpr void (*kCalls[])(Bytes&) = {create_runtime, ask_model_needs, ask_model, encode_chat, create_session, change_session, step_batch};
+  constexpr void (*kCalls[])(Bytes&) = {create_runtime, ask_model_needs, ask_model, encode_chat,
+                                        create_session, change_session,  step_batch};
   kCalls[in.take<std::uint8_t>() % std::size(kCalls)](in);
   return 0;
 }

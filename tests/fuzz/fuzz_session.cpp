@@ -1,5 +1,5 @@
-// The public API as a program: bytes choose calls and their arguments, options and saved states among them. Whatever is called in
-// whatever order, an error is a status with a sentence, and a session stays usable.
+// The public API as a program: bytes choose calls and their arguments, options and saved states among them. Whatever is called
+// in whatever order, an error is a status with a sentence, and a session stays usable.
 #include <algorithm>
 #include <cstring>
 #include <memory>
@@ -72,18 +72,42 @@ void call(std::vector<std::unique_ptr<Session>>& sessions, Batch& batch, Bytes& 
   Session& s = *sessions[in.take<std::uint8_t>() % sessions.size()];
   Session& other = *sessions[in.take<std::uint8_t>() % sessions.size()];
   switch (in.take<std::uint8_t>() % 14) {
-    case 0: s.append(tokens(in)); break;
-    case 1: s.step({.budget_us = in.take<std::uint8_t>(), .max_new_tokens = in.take<std::int8_t>()}); break;
-    case 2: s.rewind(in.take<std::int8_t>()); break;
-    case 3: s.sync(tokens(in)); break;
-    case 4: s.set_sampling(sampling(in)); break;
-    case 5: s.set_stop({(in.take<std::uint8_t>() & 1) != 0, tokens(in), {}}); break;
-    case 6: s.reset(); break;
-    case 7: s.cancel(); break;
-    case 8: restore_changed(s, save(other), in); break;
-    case 9: batch.add(s); break;
-    case 10: batch.remove(s); break;
-    case 11: batch.step({.budget_us = in.take<std::uint8_t>(), .max_new_tokens = in.take<std::int8_t>()}); break;
+    case 0:
+      s.append(tokens(in));
+      break;
+    case 1:
+      s.step({.budget_us = in.take<std::uint8_t>(), .max_new_tokens = in.take<std::int8_t>()});
+      break;
+    case 2:
+      s.rewind(in.take<std::int8_t>());
+      break;
+    case 3:
+      s.sync(tokens(in));
+      break;
+    case 4:
+      s.set_sampling(sampling(in));
+      break;
+    case 5:
+      s.set_stop({(in.take<std::uint8_t>() & 1) != 0, tokens(in), {}});
+      break;
+    case 6:
+      s.reset();
+      break;
+    case 7:
+      s.cancel();
+      break;
+    case 8:
+      restore_changed(s, save(other), in);
+      break;
+    case 9:
+      batch.add(s);
+      break;
+    case 10:
+      batch.remove(s);
+      break;
+    case 11:
+      batch.step({.budget_us = in.take<std::uint8_t>(), .max_new_tokens = in.take<std::int8_t>()});
+      break;
     case 12:
       if (sessions.size() < 6) sessions.push_back(std::make_unique<Session>(s.fork()));
       break;

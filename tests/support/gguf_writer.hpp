@@ -37,7 +37,9 @@ inline std::uint32_t gguf_type_id(StorageFormat format) {
 class ByteSink {
  public:
   template <typename T>
-  void number(T value) requires std::is_arithmetic_v<T> {
+  void number(T value)
+    requires std::is_arithmetic_v<T>
+  {
     char raw[sizeof(T)];
     std::memcpy(raw, &value, sizeof(T));
     bytes.append(raw, sizeof(T));

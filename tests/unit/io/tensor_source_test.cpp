@@ -69,9 +69,8 @@ TEST_CASE("names keep finding their tensors after the source was moved") {
 
 TEST_CASE("a name in two files is refused, and both files are named") {
   TwoFiles two;
-  check_error(Status::corrupt_file, {"b: tensor 'x'", "first in a"}, [&] {
-    two.open({tensor("x", 0, 0, 1), tensor("x", 1, 0, 1)});
-  });
+  check_error(Status::corrupt_file, {"b: tensor 'x'", "first in a"},
+              [&] { two.open({tensor("x", 0, 0, 1), tensor("x", 1, 0, 1)}); });
 }
 
 TEST_CASE("a tensor that passes the end of its file is refused") {

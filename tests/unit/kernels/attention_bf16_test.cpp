@@ -50,8 +50,8 @@ void with_tables(Check&& check) {
 }
 
 // y [m, 64]
-Exact<float> products(const Bf16Attention& attention, const SampleMatrix& w, StorageFormat format, std::int64_t rows, std::int64_t cols,
-                      const float* x, std::int64_t m) {
+Exact<float> products(const Bf16Attention& attention, const SampleMatrix& w, StorageFormat format, std::int64_t rows,
+                      std::int64_t cols, const float* x, std::int64_t m) {
   const Arranged page(bf16_page_values(cols)), queries(bf16_query_values(m, cols));
   Exact<float> y(std::size_t(m * kRows));
   attention.round_rows[int(format)](w.view(), rows, page.get());
@@ -113,8 +113,15 @@ TEST_CASE("products of queries and keys in BF16 are those of rounded numbers") {
 TEST_CASE("weighted sums of values in BF16 are those of rounded numbers, and are added") {
   Rng rng(42);
   with_tables([&](const Bf16Attention& attention, StorageFormat format) {
-    for (const auto& [cols, wanted] : {std::pair<std::int64_t, std::int64_t>{1, 1}, {16, 16}, {33, 33}, {64, 64}, {80, 80}, {80, 48},
-                                       {192, 192}, {192, 127}, {576, 512}}) {
+    for (const auto& [cols, wanted] : {std::pair<std::int64_t, std::int64_t>{1, 1},
+                                       {16, 16},
+                                       {33, 33},
+                                       {64, 64},
+                                       {80, 80},
+                                       {80, 48},
+                                       {192, 192},
+                                       {192, 127},
+                                       {576, 512}}) {
       for (const std::int64_t rows : {1, 31, 32, 33, 64}) {
         for (const std::int64_t m : {1, 16, 17, 64, 70}) {
           if (cols * rows * m > 800'000 || !whole_blocks(format, cols)) continue;

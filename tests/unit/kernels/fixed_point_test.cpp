@@ -21,8 +21,10 @@ class Latents {
   Latents(std::int64_t rows, std::int64_t shared, std::int64_t cols, Rng& rng)
       : rows_(rows), shared_(shared), halves_(std::size_t(rows * cols)) {
     for (std::int64_t row = 0; row < rows; ++row) {
-      const float shared_size = std::ldexp(1.0f, int(rng.next() % 12) - 6), other_size = std::ldexp(1.0f, int(rng.next() % 12) - 6);
-      for (std::int64_t k = 0; k < cols; ++k) set(row, k, cols, test::uniform(rng, -1.0f, 1.0f) * (k < shared ? shared_size : other_size));
+      const float shared_size = std::ldexp(1.0f, int(rng.next() % 12) - 6),
+                  other_size = std::ldexp(1.0f, int(rng.next() % 12) - 6);
+      for (std::int64_t k = 0; k < cols; ++k)
+        set(row, k, cols, test::uniform(rng, -1.0f, 1.0f) * (k < shared ? shared_size : other_size));
     }
     view_.cols = cols;
     view_.row_bytes = 2 * cols;
@@ -52,7 +54,8 @@ class Latents {
 };
 
 struct Fixed {
-  Fixed(std::int64_t m, std::int64_t parts, std::int64_t cols) : integers(std::size_t(m * cols)), scales(std::size_t(m * parts)) {}
+  Fixed(std::int64_t m, std::int64_t parts, std::int64_t cols)
+      : integers(std::size_t(m * cols)), scales(std::size_t(m * parts)) {}
   Exact<std::int16_t> integers;
   Exact<float> scales;
 };
@@ -63,7 +66,8 @@ Fixed fix_queries(const KernelTable& table, const Exact<float>& x, std::int64_t 
     const float* row = x.get() + i * cols;
     std::int16_t* out = fixed.integers.get() + i * cols;
     fixed.scales[std::size_t(2 * i)] = table.fixed_point.fix_row(row, nullptr, shared, kFixedLimit, out);
-    fixed.scales[std::size_t(2 * i + 1)] = table.fixed_point.fix_row(row + shared, nullptr, cols - shared, kFixedLimit, out + shared);
+    fixed.scales[std::size_t(2 * i + 1)] =
+        table.fixed_point.fix_row(row + shared, nullptr, cols - shared, kFixedLimit, out + shared);
   }
   return fixed;
 }
@@ -80,20 +84,21 @@ Scores products(const KernelTable& table, const Latents& latents, const Fixed& q
   return scores;
 }
 
-Exact<float> sums(const KernelTable& table, const Latents& latents, const Exact<float>& scales, const Fixed& weights, std::int64_t first,
-                  std::int64_t m) {
+Exact<float> sums(const KernelTable& table, const Latents& latents, const Exact<float>& scales, const Fixed& weights,
+                  std::int64_t first, std::int64_t m) {
   Exact<float> out(std::size_t(m * latents.shared()));
   std::fill_n(out.get(), out.size, 0.25f);
-  table.fixed_point.sums(latents.view(), latents.rows(), latents.shared(), scales.get(), weights.integers.get() + first * kFixedRows,
-                         weights.scales.get() + first, m, nullptr, out.get(), latents.shared());
+  table.fixed_point.sums(latents.view(), latents.rows(), latents.shared(), scales.get(),
+                         weights.integers.get() + first * kFixedRows, weights.scales.get() + first, m, nullptr, out.get(),
+                         latents.shared());
   return out;
 }
 
 Fixed fix_weights(const KernelTable& table, const Exact<float>& p, const Exact<float>& factors, std::int64_t m) {
   Fixed fixed(m, 1, kFixedRows);
   for (std::int64_t i = 0; i < m; ++i) {
-    fixed.scales[std::size_t(i)] = table.fixed_point.fix_row(p.get() + i * kFixedRows, factors.get(), kFixedRows, kFixedWeightLimit,
-                                                             fixed.integers.get() + i * kFixedRows);
+    fixed.scales[std::size_t(i)] = table.fixed_point.fix_row(p.get() + i * kFixedRows, factors.get(), kFixedRows,
+                                                             kFixedWeightLimit, fixed.integers.get() + i * kFixedRows);
   }
   return fixed;
 }
@@ -121,9 +126,9 @@ std::vector<const KernelTable*> tables_with_fixed_point() {
 struct Shape {
   std::int64_t rows, shared, cols, m;
 };
-constexpr Shape kShapes[] = {{64, 512, 576, 16}, {64, 512, 1024, 2}, {1, 16, 16, 1}, {15, 32, 48, 3}, {16, 32, 48, 4},
-                             {17, 48, 64, 5},    {33, 128, 160, 7},  {63, 16, 144, 9}, {64, 0, 32, 2},
-                             {64, 80, 176, 17},  {38, 64, 128, 32},  {5, 112, 128, 50}};
+constexpr Shape kShapes[] = {{64, 512, 576, 16}, {64, 512, 1024, 2}, {1, 16, 16, 1},    {15, 32, 48, 3},
+                             {16, 32, 48, 4},    {17, 48, 64, 5},    {33, 128, 160, 7}, {63, 16, 144, 9},
+                             {64, 0, 32, 2},     {64, 80, 176, 17},  {38, 64, 128, 32}, {5, 112, 128, 50}};
 
 TEST_CASE("products are those of numbers rounded to 12 bits") {
   Rng rng(21);
@@ -141,8 +146,10 @@ TEST_CASE("products are those of numbers rounded to 12 bits") {
           for (const auto& [first, last] : {std::pair{std::int64_t{0}, s.shared}, std::pair{s.shared, s.cols}}) {
             if (n >= s.rows) continue;
             double largest_x = 0.0;
-            for (std::int64_t k = first; k < last; ++k) largest_x = std::max(largest_x, std::fabs(double(x[std::size_t(i * s.cols + k)])));
-            const double step_x = largest_x / kFixedLimit * 0.5001, step_n = latents.largest(n, first, last) / kFixedLimit * 0.5001;
+            for (std::int64_t k = first; k < last; ++k)
+              largest_x = std::max(largest_x, std::fabs(double(x[std::size_t(i * s.cols + k)])));
+            const double step_x = largest_x / kFixedLimit * 0.5001,
+                         step_n = latents.largest(n, first, last) / kFixedLimit * 0.5001;
             for (std::int64_t k = first; k < last; ++k) {
               const double a = x[std::size_t(i * s.cols + k)], b = latents.value(n, k);
               exact += a * b;

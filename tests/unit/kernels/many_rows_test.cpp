@@ -54,43 +54,45 @@ void with_single_rows(std::int64_t rows, std::int64_t max_m, Rng& rng, Check&& c
 TEST_CASE("8-bit products of 1 to 70 rows, and of more than 128, have the bits of single ones") {
   Rng rng(14);
   constexpr std::int64_t kRows = 37, kMaxM = 131;  // two sixteens of weight rows and some
-  with_single_rows(kRows, kMaxM, rng, [&](MatmulQ8 matmul, const SampleMatrix& w, const SampleQuantised& x, const auto& single) {
-    for (std::int64_t m = 1; m <= kMaxM; m = m == 70 ? kMaxM : m + 1) {
-      CAPTURE(m);
-      const Exact<float> y(std::size_t(m * kRows));
-      matmul(w.view(), 0, kRows, x.view(), m, y.get(), kRows);
-      CHECK(!std::memcmp(y.get(), single.get(), y.size * sizeof(float)));
-    }
-  });
+  with_single_rows(kRows, kMaxM, rng,
+                   [&](MatmulQ8 matmul, const SampleMatrix& w, const SampleQuantised& x, const auto& single) {
+                     for (std::int64_t m = 1; m <= kMaxM; m = m == 70 ? kMaxM : m + 1) {
+                       CAPTURE(m);
+                       const Exact<float> y(std::size_t(m * kRows));
+                       matmul(w.view(), 0, kRows, x.view(), m, y.get(), kRows);
+                       CHECK(!std::memcmp(y.get(), single.get(), y.size * sizeof(float)));
+                     }
+                   });
 }
 
 TEST_CASE("8-bit products of ranges around tiles of weight rows have the bits of the whole, and write nothing else") {
   Rng rng(17);
   constexpr std::int64_t kRows = 67, kMaxM = 33;
   constexpr float kUntouched = -12345.0f;
-  with_single_rows(kRows, kMaxM, rng, [&](MatmulQ8 matmul, const SampleMatrix& w, const SampleQuantised& x, const auto& single) {
-    for (const std::int64_t first : {0, 1, 5, 16}) {
-      for (const std::int64_t count : {1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 48, 51}) {
-        for (const std::int64_t m : {1, 2, 4, 5, 8, 9, 16, 24, 33}) {
-          CAPTURE(first);
-          CAPTURE(count);
-          CAPTURE(m);
-          const Exact<float> y(std::size_t(m * kRows));
-          std::fill(y.get(), y.get() + y.size, kUntouched);
-          matmul(w.view(), first, first + count, x.view(), m, y.get(), kRows);
-          std::int64_t wrong = 0;
-          for (std::int64_t i = 0; i < m; ++i) {
-            for (std::int64_t n = 0; n < kRows; ++n) {
-              const std::size_t at = std::size_t(i * kRows + n);
-              const float expected = n >= first && n < first + count ? single[at] : kUntouched;
-              wrong += std::memcmp(&y[at], &expected, sizeof expected) != 0;
-            }
-          }
-          CHECK(wrong == 0);
-        }
-      }
-    }
-  });
+  with_single_rows(kRows, kMaxM, rng,
+                   [&](MatmulQ8 matmul, const SampleMatrix& w, const SampleQuantised& x, const auto& single) {
+                     for (const std::int64_t first : {0, 1, 5, 16}) {
+                       for (const std::int64_t count : {1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 48, 51}) {
+                         for (const std::int64_t m : {1, 2, 4, 5, 8, 9, 16, 24, 33}) {
+                           CAPTURE(first);
+                           CAPTURE(count);
+                           CAPTURE(m);
+                           const Exact<float> y(std::size_t(m * kRows));
+                           std::fill(y.get(), y.get() + y.size, kUntouched);
+                           matmul(w.view(), first, first + count, x.view(), m, y.get(), kRows);
+                           std::int64_t wrong = 0;
+                           for (std::int64_t i = 0; i < m; ++i) {
+                             for (std::int64_t n = 0; n < kRows; ++n) {
+                               const std::size_t at = std::size_t(i * kRows + n);
+                               const float expected = n >= first && n < first + count ? single[at] : kUntouched;
+                               wrong += std::memcmp(&y[at], &expected, sizeof expected) != 0;
+                             }
+                           }
+                           CHECK(wrong == 0);
+                         }
+                       }
+                     }
+                   });
 }
 
 TEST_CASE("all vector instruction sets give the same 8-bit products") {

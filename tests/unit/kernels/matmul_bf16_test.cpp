@@ -1,5 +1,5 @@
-// Products with activations in BF16, by the tables that have them: right within the rounding of weights and sums, and the same bits
-// however a call is cut.
+// Products with activations in BF16, by the tables that have them: right within the rounding of weights and sums, and the same
+// bits however a call is cut.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -34,7 +34,8 @@ bool is_floating(StorageFormat format) { return format == bf16 || format == f8_e
 
 std::vector<Case> all_cases() {
   std::vector<Case> cases;
-  for (const StorageFormat format : {q4_0, q4_1, q5_0, q5_1, q8_0, q2_k, q3_k, q4_k, q5_k, q6_k, iq4_nl, iq4_xs, bf16, f8_e4m3, mxfp4}) {
+  for (const StorageFormat format :
+       {q4_0, q4_1, q5_0, q5_1, q8_0, q2_k, q3_k, q4_k, q5_k, q6_k, iq4_nl, iq4_xs, bf16, f8_e4m3, mxfp4}) {
     const std::int64_t block = std::max<std::int64_t>(32, storage_layout(format).block_values);
     for (const std::int64_t blocks : {1, 2, 3, 9}) cases.push_back({format, blocks * block});
   }
@@ -81,12 +82,14 @@ TEST_CASE("products with activations in BF16 are right within the rounding of we
     const Exact<float> y = multiply(matmul, w.view(), kRows, x, kM);
     const bool floating = is_floating(c.format);
     // Half a unit of BF16 for a weight, and what a code loses as a fraction; sums round once an addition, of each term.
-    const double bound = floating ? double(kBf16Terms * c.cols + 16) * 0x1p-24 : 0x1p-9 + 0x1p-16 + double(c.cols + 16) * 0x1p-24;
+    const double bound =
+        floating ? double(kBf16Terms * c.cols + 16) * 0x1p-24 : 0x1p-9 + 0x1p-16 + double(c.cols + 16) * 0x1p-24;
     for (std::int64_t i = 0; i < kM; ++i) {
       for (std::int64_t n = 0; n < kRows; ++n) {
         double exact = 0, magnitude = 0;
         for (std::int64_t k = 0; k < c.cols; ++k) {
-          const double value = w.value(n, k), offset = w.offset(n, k), by = floating ? double(values[std::size_t(i * c.cols + k)]) : x.rounded(i, k);
+          const double value = w.value(n, k), offset = w.offset(n, k),
+                       by = floating ? double(values[std::size_t(i * c.cols + k)]) : x.rounded(i, k);
           exact += value * by;
           magnitude += (std::fabs(value - offset) + std::fabs(offset)) * std::fabs(by);
         }

@@ -137,7 +137,10 @@ struct SampleQuantised {
 // Activations in BF16, all terms, with the rows behind them that kernels may read.
 struct SampleBf16 {
   SampleBf16(const Exact<float>& x, std::int64_t rows, std::int64_t cols_)
-      : cols(cols_), stride(cols_ + 32), term_stride((rows + kernels::kBf16Rows) * stride), values(std::size_t(kernels::kBf16Terms * term_stride)) {
+      : cols(cols_),
+        stride(cols_ + 32),
+        term_stride((rows + kernels::kBf16Rows) * stride),
+        values(std::size_t(kernels::kBf16Terms * term_stride)) {
     for (std::size_t i = 0; i < values.size; ++i) values[i] = 0x7fc0;  // NaN: what lies between and behind rows means nothing
     for (std::int64_t i = 0; i < rows; ++i) {
       for (std::int64_t k = 0; k < cols; ++k) {
@@ -151,7 +154,9 @@ struct SampleBf16 {
   }
 
   kernels::Bf16Rows view(std::int64_t first = 0) const { return {values.get() + first * stride, stride, term_stride}; }
-  std::size_t at(int term, std::int64_t row, std::int64_t col) const { return std::size_t(term * term_stride + row * stride + col); }
+  std::size_t at(int term, std::int64_t row, std::int64_t col) const {
+    return std::size_t(term * term_stride + row * stride + col);
+  }
   // As block formats take it.
   double rounded(std::int64_t row, std::int64_t col) const { return double(bf16_to_f32(values[at(0, row, col)])); }
 

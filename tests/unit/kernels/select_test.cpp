@@ -17,8 +17,8 @@ TEST_CASE("the lowest level is scalar, and levels below or above the known ones 
 }
 
 TEST_CASE("a level gets the best table at or below it") {
-  const KernelTable* const tables[] = {scalar_table(), avx2_table(), avx512_table(), avx512_vnni_table(), avx512_bf16_table(),
-                                       amx_int8_table()};
+  const KernelTable* const tables[] = {scalar_table(),      avx2_table(),        avx512_table(),
+                                       avx512_vnni_table(), avx512_bf16_table(), amx_int8_table()};
   const KernelTable* best = nullptr;
   for (int level = 0; level < 6; ++level) {
     if (tables[level]) best = tables[level];

@@ -43,11 +43,17 @@ bool any_absorbed(const model::Network& network, const std::vector<model::RowSpa
   return !std::all_of(spans.begin(), spans.end(), [&](const model::RowSpan& span) { return is_expanded(network, span); });
 }
 
-const std::vector<std::vector<Part>> kPasses = {
-    {{0, 1}}, {{16'000, 1}}, {{100'000, 1}}, {{0, 600}}, {{16'000, 191}}, {{250, 33}},
-    {{1, 1}, {2, 1}, {40'000, 1}, {3, 1}},
-    {{16'000, 1}, {0, 50}, {700, 200}, {600, 7}, {5, 1}, {900, 3}, {9'000, 1}},
-    std::vector<Part>(32, Part{255, 1}), std::vector<Part>(40, Part{16'000, 1}), std::vector<Part>(90, Part{3'000, 3})};
+const std::vector<std::vector<Part>> kPasses = {{{0, 1}},
+                                                {{16'000, 1}},
+                                                {{100'000, 1}},
+                                                {{0, 600}},
+                                                {{16'000, 191}},
+                                                {{250, 33}},
+                                                {{1, 1}, {2, 1}, {40'000, 1}, {3, 1}},
+                                                {{16'000, 1}, {0, 50}, {700, 200}, {600, 7}, {5, 1}, {900, 3}, {9'000, 1}},
+                                                std::vector<Part>(32, Part{255, 1}),
+                                                std::vector<Part>(40, Part{16'000, 1}),
+                                                std::vector<Part>(90, Part{3'000, 3})};
 
 }  // namespace
 
@@ -76,7 +82,8 @@ TEST_CASE("the units of all rounds attend with each absorbed row and head to eac
             for (std::int64_t i = 0; i < units; ++i) {
               const model::AbsorbedUnit unit = round.find_unit(i);
               fine &= unit.heads > 0 && unit.heads * unit.group.rows <= model::kUnitQueries;
-              fine &= unit.slot >= (round.keeps_totals ? round.rows : 0) && unit.slot + unit.group.rows <= pass.ws.partial_slots;
+              fine &=
+                  unit.slot >= (round.keeps_totals ? round.rows : 0) && unit.slot + unit.group.rows <= pass.ws.partial_slots;
               for (std::int64_t h = unit.first_head; h < unit.first_head + unit.heads; ++h) {
                 for (std::int64_t r = 0; r < unit.group.rows; ++r) {
                   fine &= next_block[{unit.group.first_row + r, h}]++ == unit.block;

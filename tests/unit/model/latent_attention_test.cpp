@@ -62,12 +62,14 @@ std::vector<float> last_rows(const model::Network& network, const nn::KvCache& c
   take_in(pass, own, ids, before, rows, drive);
   return all_logits(pass, drive);
 }
-std::vector<float> last_rows(const model::Network& network, std::span<const std::int32_t> ids, std::int64_t rows, Drive& drive) {
+std::vector<float> last_rows(const model::Network& network, std::span<const std::int32_t> ids, std::int64_t rows,
+                             Drive& drive) {
   return last_rows(network, fill_cache(network, ids, std::int64_t(ids.size()) - rows, drive), ids, rows, drive);
 }
 
 // Advances that run one unit each, for `rows` rows of a prompt behind `before` others, with few slots for partial results.
-std::int64_t count_units(const model::Network& network, std::span<const std::int32_t> ids, std::int64_t before, std::int64_t rows) {
+std::int64_t count_units(const model::Network& network, std::span<const std::int32_t> ids, std::int64_t before,
+                         std::int64_t rows) {
   ShuffledTasks tasks(1);
   Drive plainly{&tasks}, pausing{&tasks, 1, passed_deadline()};
   nn::KvCache cache = fill_cache(network, ids, before, plainly);
@@ -155,8 +157,9 @@ TEST_CASE("a row's bits do not depend on the rows it shares a pass with, or on t
   }
 }
 
-// Each of them as it is alone, where bits do not depend on the number of rows: absorbed rows on both sides of an expanded span, single rows
-// among longer spans, short contexts beside long ones. Nearly every advance is one unit, so every round is left and taken up again.
+// Each of them as it is alone, where bits do not depend on the number of rows: absorbed rows on both sides of an expanded span,
+// single rows among longer spans, short contexts beside long ones. Nearly every advance is one unit, so every round is left and
+// taken up again.
 TEST_CASE("sequences that share rounds have the bits they have alone, wherever a pass pauses") {
   struct Part {
     std::int64_t before, rows;
@@ -181,12 +184,14 @@ TEST_CASE("sequences that share rounds have the bits they have alone, wherever a
       ids.insert(ids.end(), all.begin() + part.before, all.end());
     }
     for (std::size_t i = 0; i < spans.size(); ++i) spans[i].cache = &caches[i];
-    if (!invariant) {  // products of many rows may then be another back end's, with other bits: as they are together without a pause
+    if (!invariant) {  // products of many rows may then be another back end's, with other bits: as they are together without a
+                       // pause
       pass.begin(spans, ids);
       drive.finish(pass);
       const std::vector<float> together = all_logits(pass, drive);
       std::int64_t far = 0;
-      for (std::size_t i = 0; i < together.size(); ++i) far += !(std::abs(together[i] - expected[i]) <= 1e-3f * (1.0f + std::abs(expected[i])));
+      for (std::size_t i = 0; i < together.size(); ++i)
+        far += !(std::abs(together[i] - expected[i]) <= 1e-3f * (1.0f + std::abs(expected[i])));
       CHECK(together.size() == expected.size());
       CHECK(far == 0);
       expected = together;

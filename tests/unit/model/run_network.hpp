@@ -19,8 +19,7 @@ namespace fathom::test {
 
 inline std::shared_ptr<const model::Network> open_network(FileSystem& files, const std::string& path, bool invariant) {
   model::LoadOptions options;
-  return model::open_model(path, files, std::make_shared<Engine>(int(detect_isa()), invariant), heap_allocator(),
-                           options)
+  return model::open_model(path, files, std::make_shared<Engine>(int(detect_isa()), invariant), heap_allocator(), options)
       .network;
 }
 inline std::shared_ptr<const model::Network> open_fixture(std::string_view model, bool invariant) {

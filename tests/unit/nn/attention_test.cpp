@@ -21,7 +21,8 @@ using nn::KvCache;
 
 namespace {
 
-// Keys and values of one head, in a cache as the engine keeps them (values beside the keys, or as their first columns), and what the cache's format made of them in double.
+// Keys and values of one head, in a cache as the engine keeps them (values beside the keys, or as their first columns), and
+// what the cache's format made of them in double.
 class Timeline {
  public:
   Timeline(const kernels::KernelTable& table, StorageFormat format, std::int64_t positions, std::int64_t key_width,
@@ -33,7 +34,8 @@ class Timeline {
         value_width_(value_width),
         values_at_(values_in_keys ? 0 : key_width),
         row_width_(std::max(key_width, values_at_ + value_width)),
-        cache_({format, values_in_keys ? std::vector{key_width} : std::vector{key_width, value_width}}, positions, heap_allocator()) {
+        cache_({format, values_in_keys ? std::vector{key_width} : std::vector{key_width, value_width}}, positions,
+               heap_allocator()) {
     Rng rng(seed);
     std::vector<float> row(static_cast<std::size_t>(row_width_));
     for (std::int64_t p = 0; p < positions; ++p) {
@@ -62,7 +64,8 @@ class Timeline {
     const nn::SoftmaxState state{out.get(), value_width_, maximum.get(), sum.get()};
     nn::OnlineSoftmax softmax(table_, queries, value_width_, state, scores.get());
     softmax.begin();
-    const Buffer scratch(heap_allocator(), nn::Bf16Attention::scratch_bytes(queries.rows, key_width_, value_width_), MemoryPurpose::scratch);
+    const Buffer scratch(heap_allocator(), nn::Bf16Attention::scratch_bytes(queries.rows, key_width_, value_width_),
+                         MemoryPurpose::scratch);
     std::optional<nn::Bf16Attention> rounded;
     if (in_bf16) rounded.emplace(table_, queries, key_width_, value_width_, state, softmax, scratch.data());
     const std::int64_t end = *std::max_element(queries.positions, queries.positions + queries.rows) + 1;
@@ -140,8 +143,10 @@ TEST_CASE("attention page by page is softmax over all visible keys") {
   constexpr double kTolerance = 2.0 * ((kKey + 16) * 0x1p-24 * 2 * kKey + 8 * 0x1p-22) + kPositions * 0x1p-24;
   constexpr double kWeightRounding = 0x1p-8;  // in BF16, with some to spare
   for (const kernels::KernelTable* table : test::runnable_tables()) {
-    for (const auto& [format, values_in_keys] : {std::pair{StorageFormat::f32, false}, {StorageFormat::f16, false},
-                                                 {StorageFormat::bf16, false}, {StorageFormat::f16, true}}) {
+    for (const auto& [format, values_in_keys] : {std::pair{StorageFormat::f32, false},
+                                                 {StorageFormat::f16, false},
+                                                 {StorageFormat::bf16, false},
+                                                 {StorageFormat::f16, true}}) {
       CAPTURE(std::string(table->name));
       CAPTURE(std::string(storage_layout(format).name));
       CAPTURE(values_in_keys);

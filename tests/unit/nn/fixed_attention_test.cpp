@@ -36,7 +36,8 @@ class Timeline {
 
   test::Exact<float> attend(const nn::QueryRows& queries) const {
     const std::size_t rows = std::size_t(queries.rows);
-    test::Exact<float> out(rows * kRank), maximum(rows), sum(rows), scores(std::size_t(nn::OnlineSoftmax::floats(queries.rows)));
+    test::Exact<float> out(rows * kRank), maximum(rows), sum(rows),
+        scores(std::size_t(nn::OnlineSoftmax::floats(queries.rows)));
     test::Exact<float> scratch(std::size_t(nn::FixedAttention::floats(queries.rows, kWidth)));
     const nn::SoftmaxState state{out.get(), kRank, maximum.get(), sum.get()};
     nn::OnlineSoftmax softmax(table_, queries, kRank, state, scores.get());
@@ -115,8 +116,8 @@ TEST_CASE("fixed point is for F16, Q8_0 and widths in sixteens") {
   CHECK_FALSE(nn::attends_in_fixed_point(table, StorageFormat::f16, 512, 40));
 }
 
-// All numbers are at most 1. Each of a score's products is off by half a step of either factor, 1 / 2047; weights then by twice the
-// score's error, relatively. Rounding values and weights adds half a step of 2047 and 64 half steps of 16383 for each page.
+// All numbers are at most 1. Each of a score's products is off by half a step of either factor, 1 / 2047; weights then by twice
+// the score's error, relatively. Rounding values and weights adds half a step of 2047 and 64 half steps of 16383 for each page.
 TEST_CASE("attention in fixed point is softmax over all visible latents") {
   constexpr double kScore = kWidth * 1.001 / 2047.0;
   constexpr double kTolerance = 2.0 * kScore + 0.5 / 2047.0 + 32.0 / 16383.0;

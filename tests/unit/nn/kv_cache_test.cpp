@@ -95,7 +95,8 @@ TEST_CASE("rows of a Q8_0 cache come back within half a step of their blocks, th
     bool near = true, same = true;
     for (std::int64_t position = 0; position < kContext; ++position) {
       std::vector<float> row, back(static_cast<std::size_t>(kWidth));
-      for (std::int64_t c = 0; c < kWidth; ++c) row.push_back(c < kBlock && position == 3 ? 0.0f : test::uniform(rng, -4.0f, 4.0f));
+      for (std::int64_t c = 0; c < kWidth; ++c)
+        row.push_back(c < kBlock && position == 3 ? 0.0f : test::uniform(rng, -4.0f, 4.0f));
       cache.store(*table, 0, position, row.data());
       reference.store(*kernels::scalar_table(), 0, position, row.data());
       float* out = back.data();
@@ -108,7 +109,8 @@ TEST_CASE("rows of a Q8_0 cache come back within half a step of their blocks, th
         for (std::int64_t c = block; c < block + kBlock; ++c) largest = std::max(largest, std::abs(row[std::size_t(c)]));
         // half a step, and what rounding the step to F16 moves the outermost code by
         const float tolerance = largest * (0.501f / 127.0f + 0x1p-11f);
-        for (std::int64_t c = block; c < block + kBlock; ++c) near &= std::abs(back[std::size_t(c)] - row[std::size_t(c)]) <= tolerance;
+        for (std::int64_t c = block; c < block + kBlock; ++c)
+          near &= std::abs(back[std::size_t(c)] - row[std::size_t(c)]) <= tolerance;
       }
     }
     for (const std::int64_t page : {0, 1}) {
@@ -139,7 +141,9 @@ TEST_CASE("a cache takes all its pages when it is made, and gives back those it 
   test::check_error(Status::out_of_memory, {"the cache"}, [&] { KvCache({StorageFormat::f32, {8}}, 200, allocator); });
   CHECK(allocator.released == 2);
   allocator.granted = 4;
-  { const KvCache cache({StorageFormat::f32, {8}}, 200, allocator); }
+  {
+    const KvCache cache({StorageFormat::f32, {8}}, 200, allocator);
+  }
   CHECK(allocator.released == 6);
 }
 

@@ -155,7 +155,8 @@ TEST_CASE("expanding a key multiplies a latent by the key projection of its head
       const Buffer scratch(heap_allocator(), h.heads.scratch_bytes(rows), MemoryPurpose::scratch);
       for (std::int64_t head = 0; head < s.heads; ++head) {
         Exact<float> y(std::size_t(rows * s.nope_dim));
-        h.heads.expand_key(table, head, latents.get(), s.kv_lora_rank, rows, y.get(), s.nope_dim, {scratch.data(), scratch.bytes()}, in_bf16);
+        h.heads.expand_key(table, head, latents.get(), s.kv_lora_rank, rows, y.get(), s.nope_dim,
+                           {scratch.data(), scratch.bytes()}, in_bf16);
         bool close = true;
         for (std::int64_t r = 0; r < rows; ++r) {
           const float* x = latents.get() + r * s.kv_lora_rank;
@@ -168,7 +169,8 @@ TEST_CASE("expanding a key multiplies a latent by the key projection of its head
             }
             const double off = std::fabs(double(y[std::size_t(r * s.nope_dim + i)]) - expected);
             const double rounding = in_bf16 && h.is_split ? 0x1.01p-8 * magnitude : 0.0;  // half a unit of BF16 on both sides
-            close &= off <= rounding + allowed(magnitude, weights, largest_of(x, s.kv_lora_rank), s.kv_lora_rank, quantised && !h.is_split);
+            close &= off <= rounding + allowed(magnitude, weights, largest_of(x, s.kv_lora_rank), s.kv_lora_rank,
+                                               quantised && !h.is_split);
           }
         }
         CHECK(close);

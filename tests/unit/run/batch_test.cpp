@@ -62,7 +62,10 @@ TEST_CASE("members say what they say alone, whatever their number, the rows and 
     for (const int size : {1, 2, 8}) {
       for (const std::int32_t rows : {8, 512}) {
         for (const std::int64_t budget_us : {0, 1}) {
-          CAPTURE(shape); CAPTURE(size); CAPTURE(rows); CAPTURE(budget_us);
+          CAPTURE(shape);
+          CAPTURE(size);
+          CAPTURE(rows);
+          CAPTURE(budget_us);
           Batch batch(model, {.rows = rows, .sessions = 8});
           Choir choir(model, size);
           choir.join(batch);
@@ -237,7 +240,9 @@ TEST_CASE("wrong uses are refused") {
 
 TEST_CASE("time is accounted by part, and what a batch did is in the batch's account") {
   const Model model = open_fixture("deepseek-v3");
-  const auto sum = [](const PartTimes& p) { return p.attention_us + p.router_us + p.experts_us + p.mlp_us + p.head_us + p.other_us; };
+  const auto sum = [](const PartTimes& p) {
+    return p.attention_us + p.router_us + p.experts_us + p.mlp_us + p.head_us + p.other_us;
+  };
   Session session(model, endless());
   CHECK(sum(session.part_times()) == 0.0);
   session.append(prompt_of(20));
@@ -245,7 +250,8 @@ TEST_CASE("time is accounted by part, and what a batch did is in the batch's acc
   session.step({.max_new_tokens = 4});
   const double elapsed_us = std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
   const PartTimes spent = session.part_times();
-  for (const double part : {spent.attention_us, spent.router_us, spent.experts_us, spent.mlp_us, spent.head_us, spent.other_us}) {
+  for (const double part :
+       {spent.attention_us, spent.router_us, spent.experts_us, spent.mlp_us, spent.head_us, spent.other_us}) {
     CHECK(part > 0.0);
   }
   CHECK(sum(spent) < elapsed_us);

@@ -79,10 +79,12 @@ TEST_CASE("files in memory that are no model are refused by name") {
 
 TEST_CASE("fingerprints tell models apart") {
   std::map<std::string, std::string> seen;
-  for (const std::string name : {"deepseek-v3", "deepseek-v3-fp8", "deepseek-v2-lite", "llama3", "mistral", "mixtral", "qwen2"}) {
+  for (const std::string name :
+       {"deepseek-v3", "deepseek-v3-fp8", "deepseek-v2-lite", "llama3", "mistral", "mixtral", "qwen2"}) {
     const auto print = open_fixture(name).fingerprint();
     const auto [other, unique] = seen.emplace(std::string(print.begin(), print.end()), name);
-    CAPTURE(name); CAPTURE(other->second);
+    CAPTURE(name);
+    CAPTURE(other->second);
     CHECK(unique);
   }
   auto files = read_folder(fixture_folder("llama3"));
@@ -94,9 +96,8 @@ TEST_CASE("fingerprints tell models apart") {
   config.insert(config.find_first_of("0123456789", theta), "1");
   CHECK(Model::open_memory(Runtime(), as_memory(files)).fingerprint() != before);
   config = written;
-  const auto weights = std::ranges::find_if(files, [](const auto& file) {
-    return file.first.starts_with("model") && file.first.ends_with(".safetensors");
-  });
+  const auto weights = std::ranges::find_if(
+      files, [](const auto& file) { return file.first.starts_with("model") && file.first.ends_with(".safetensors"); });
   REQUIRE(weights != files.end());
   weights->second.back() ^= 1;
   CHECK(Model::open_memory(Runtime(), as_memory(files)).fingerprint() != before);
@@ -184,7 +185,8 @@ TEST_CASE("loading that is cancelled while matrices are placed leaves nothing") 
 }
 
 TEST_CASE("memory is told before it is taken, to the byte") {
-  for (const std::string name : {"deepseek-v3", "deepseek-v3-fp8", "deepseek-v2-lite", "llama3", "mixtral", "gpt-oss", "qwen2"}) {
+  for (const std::string name :
+       {"deepseek-v3", "deepseek-v3-fp8", "deepseek-v2-lite", "llama3", "mixtral", "gpt-oss", "qwen2"}) {
     CAPTURE(name);
     CountingAllocator allocator;
     RuntimeOptions options;

@@ -41,7 +41,9 @@ TEST_CASE("a restored session goes on with the same bits") {
     const Model model = open_fixture(shape);
     for (const std::int64_t length : {1, 63, 64, 65, 130}) {
       for (const float temperature : {0.0f, 1.0f}) {
-        CAPTURE(shape); CAPTURE(length); CAPTURE(temperature);
+        CAPTURE(shape);
+        CAPTURE(length);
+        CAPTURE(temperature);
         SessionOptions options = endless();
         options.sampling.temperature = temperature;
         options.sampling.seed = 5;

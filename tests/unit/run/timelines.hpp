@@ -1,5 +1,5 @@
-// Models and sessions that the tests of sessions, batches and saved states share. Runtimes are invariant, so that equal timelines
-// mean equal bits.
+// Models and sessions that the tests of sessions, batches and saved states share. Runtimes are invariant, so that equal
+// timelines mean equal bits.
 #pragma once
 
 #include <string>

@@ -189,8 +189,8 @@ TEST_CASE("a format needs its markers, and none is no format") {
 
 TEST_CASE("what a vocabulary makes of a marker's letters is no marker") {
   // One of the letters, the others being lost; and one unknown for all of them.
-  for (const char* model : {R"({"vocab": {"m": 0}, "merges": []})",
-                            R"({"vocab": {"?": 0}, "merges": [], "unk_token": "?", "fuse_unk": true})"}) {
+  for (const char* model :
+       {R"({"vocab": {"m": 0}, "merges": []})", R"({"vocab": {"?": 0}, "merges": [], "unk_token": "?", "fuse_unk": true})"}) {
     const auto tokenizer = tokenizer_of(std::string(R"({"decoder": {"type": "Fuse"}, "model": )") + model + "}");
     REQUIRE(tokenizer->encode("<|im_start|>", {.parse_special = true}) == Ids{0});
     check_error(Status::invalid_argument, {"chatml", "<|im_start|>"},
