@@ -85,7 +85,6 @@ void load_experts_gpt_oss(TensorLoader& t, std::int64_t layer, ExpertStore& out)
     return;
   }
   const std::string gate_up = t.name(Role::experts_gate_up, layer), down = t.name(Role::experts_down, layer);
-  const bool mxfp4 = t.find(gate_up + "_blocks") != nullptr;
 
   // Rows first, first + step, ... of an expert's MXFP4 matrix of `all_rows` rows.
   const auto blocks = [&](const std::string& stem, std::int64_t e, std::int64_t all_rows, std::int64_t cols, std::int64_t first,
@@ -115,7 +114,7 @@ void load_experts_gpt_oss(TensorLoader& t, std::int64_t layer, ExpertStore& out)
   };
   const auto weights = [&](const std::string& stem, std::int64_t e, std::int64_t all_rows, std::int64_t cols,
                            std::int64_t first, std::int64_t step) {
-    if (mxfp4) return blocks(stem, e, all_rows, cols, first, step);
+    if (t.find(stem + "_blocks")) return blocks(stem, e, all_rows, cols, first, step);
     const io::TensorInfo& tensor = t.require(stem);
     t.expect_shape(tensor, {experts, cols, all_rows});
     if (storage_layout(tensor.format).block_values != 1) {

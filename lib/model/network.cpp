@@ -6,16 +6,10 @@ nn::KvCacheShape Network::cache_shape(StorageFormat format) const {
   return {format, config.cache_parts(), int(config.num_hidden_layers)};
 }
 
-bool Network::rounds_activations() const {
-  const LayerWeights& last = weights.layers.back();
-  const nn::Linear& typical = last.experts.store.count() ? last.experts.store.expert(0).gate : last.mlp.gate;
-  return typical.form(1) == ActivationForm::quantised;
-}
-
-StorageFormat Network::automatic_cache_format() const { return rounds_activations() ? StorageFormat::f16 : StorageFormat::f32; }
+StorageFormat Network::automatic_cache_format() const { return rounds_activations ? StorageFormat::f16 : StorageFormat::f32; }
 
 bool Network::attends_in_bf16(StorageFormat cache) const {
-  return rounds_activations() && cache != StorageFormat::f32 && engine->kernels.attention_bf16.products;
+  return rounds_activations && cache != StorageFormat::f32 && engine->kernels.attention_bf16.products;
 }
 
 std::int64_t Network::moe_layers() const {

@@ -19,13 +19,13 @@ struct Network {
   std::vector<double> rope_frequencies;  // [rope.dims / 2]
   Plan body;                             // from token ids to the residual stream after the last layer
   Plan head;                             // from there to logits
+  // Some matrix is in a block format, and products with it round activations.
+  bool rounds_activations = false;
 
   nn::KvCacheShape cache_shape(StorageFormat format) const;
   // F32 for checkpoints in floating formats, so that they compute what their makers' code computes; F16 where the weights
   // are quantised anyway.
   StorageFormat automatic_cache_format() const;
-  // Weights are quantised, and activations rounded anyway.
-  bool rounds_activations() const;
   // Attention to such a cache may then round to BF16, where there are instructions for that. F32 caches are for those who want
   // no rounding.
   bool attends_in_bf16(StorageFormat cache) const;

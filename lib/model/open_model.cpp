@@ -79,6 +79,7 @@ OpenedModel open_model(const std::string& path, FileSystem& files, std::shared_p
   network->rope_frequencies = nn::rope_frequencies(network->config.rope);
   network->body = plan_body(network->config);
   network->head = plan_head();
+  network->rounds_activations = network->weights.activation_forms(1).has(ActivationForm::quantised);
   network->engine = std::move(engine);
   opened.network = std::move(network);
   return opened;

@@ -2,6 +2,7 @@
 // interrupted: some columns of a matrix, a group of heads, a few rows of a vector operation.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -77,6 +78,16 @@ inline constexpr std::int64_t kStreamRows = 32;
 inline constexpr TileLimits kStreamTiles{.bytes = 1 << 20, .per_worker = 1};
 std::int64_t tile_width(std::int64_t columns, std::int64_t bytes_per_column, int workers,
                         const TileLimits& limits = {}) noexcept;
+// The tiles of matrices of one shape whose formats may differ: cut alike, by the widest column.
+struct EvenTiles {
+  EvenTiles(std::int64_t columns_, std::int64_t bytes_per_column, int workers, const TileLimits& limits) noexcept
+      : columns(columns_),
+        width(tile_width(columns_, bytes_per_column, workers, limits)),
+        count((columns_ + width - 1) / width) {}
+  ColumnTile at(std::int64_t index) const noexcept { return {0, index * width, std::min(columns, (index + 1) * width)}; }
+
+  std::int64_t columns, width, count;
+};
 // The tiles of several matrices that read the same activations, one after another.
 std::int64_t count_column_tiles(std::span<const nn::Linear* const> matrices, int workers,
                                 const TileLimits& limits = {}) noexcept;

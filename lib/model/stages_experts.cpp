@@ -52,18 +52,18 @@ void run_group_rows(Pass& pass, int layer, std::int64_t, Worker&) {
 
 // ---------------------------------------------------------------- gate and up
 
-// Units: those of the shared expert, then for each active expert its tiles. Experts of a layer are of one shape.
+// Units: those of the shared expert, then for each active expert its tiles.
 std::int64_t shared_units(const Pass& pass, int layer) {
   const GatedMlp& shared = pass.layer(layer).experts.shared;
   return shared ? count_gate_up_units(pass, shared) : 0;
 }
-std::int64_t expert_tiles(const Pass& pass, int layer) {
-  const nn::Linear* matrix[] = {&pass.layer(layer).experts.store.expert(0).gate};
-  return count_column_tiles(matrix, pass.worker_count(), tile_limits(pass.ws.groups.most));
+EvenTiles expert_tiles(const Pass& pass, int layer) {
+  const MatrixColumns gate = pass.layer(layer).experts.store.gate_columns();
+  return EvenTiles(gate.count, gate.bytes_each, pass.worker_count(), tile_limits(pass.ws.groups.most));
 }
 
 std::int64_t experts_gate_up_units(const Pass& pass, int layer) {
-  return shared_units(pass, layer) + pass.ws.groups.count * expert_tiles(pass, layer);
+  return shared_units(pass, layer) + pass.ws.groups.count * expert_tiles(pass, layer).count;
 }
 
 // Rows `rows` of `from`, `size` bytes each.
@@ -116,12 +116,11 @@ Activations gather_rows(const Pass& pass, std::int64_t first, std::int64_t count
 }
 
 void run_expert_gate_up(Pass& pass, int layer, std::int64_t unit, Worker& worker) {
-  const std::int64_t tiles = expert_tiles(pass, layer);
+  const EvenTiles tiles = expert_tiles(pass, layer);
   const nn::ExpertGroups& groups = pass.ws.groups;
-  const std::int64_t active = unit / tiles;
+  const std::int64_t active = unit / tiles.count;
   const GatedMlp& expert = pass.layer(layer).experts.store.expert(groups.active[active]);
-  const nn::Linear* matrix[] = {&expert.gate};
-  const ColumnTile tile = find_column_tile(matrix, unit % tiles, pass.worker_count(), tile_limits(pass.ws.groups.most));
+  const ColumnTile tile = tiles.at(unit % tiles.count);
   const std::int64_t width = expert.gate.out();
   // Rounds of down projections may part an expert's rows.
   const ActivationForms forms = expert.down.forms(groups.first[active + 1] - groups.first[active]);

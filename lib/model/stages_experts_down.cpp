@@ -23,26 +23,26 @@ std::int64_t group_at(const nn::ExpertGroups& groups, std::int64_t slot) {
   return std::upper_bound(groups.first + 1, groups.first + groups.count, slot) - (groups.first + 1);
 }
 
-std::int64_t down_tiles(const Pass& pass, int layer) {
-  const nn::Linear* matrix[] = {&pass.layer(layer).experts.store.expert(0).down};
-  return count_column_tiles(matrix, pass.worker_count(), tile_limits(pass.ws.groups.most));
+EvenTiles down_tiles(const Pass& pass, int layer) {
+  const MatrixColumns down = pass.layer(layer).experts.store.down_columns();
+  return EvenTiles(down.count, down.bytes_each, pass.worker_count(), tile_limits(pass.ws.groups.most));
 }
 
 std::int64_t routed_down_units(const Pass& pass, int layer) {
   const nn::ExpertGroups& groups = pass.ws.groups;
   const nn::SlotRange round = slots_of_round(pass, pass.round);
   if (round.first == round.last) return 0;
-  return (group_at(groups, round.last - 1) - group_at(groups, round.first) + 1) * down_tiles(pass, layer);
+  return (group_at(groups, round.last - 1) - group_at(groups, round.first) + 1) * down_tiles(pass, layer).count;
 }
 
 // A tile's columns of one expert's outputs, for its slots of the round.
 void run_routed_down(Pass& pass, int layer, std::int64_t unit, Worker& worker) {
   const nn::ExpertGroups& groups = pass.ws.groups;
   const nn::SlotRange round = slots_of_round(pass, pass.round);
-  const std::int64_t tiles = down_tiles(pass, layer), active = group_at(groups, round.first) + unit / tiles;
+  const EvenTiles tiles = down_tiles(pass, layer);
+  const std::int64_t active = group_at(groups, round.first) + unit / tiles.count;
   const nn::Linear& down = pass.layer(layer).experts.store.expert(groups.active[active]).down;
-  const nn::Linear* matrix[] = {&down};
-  const ColumnTile tile = find_column_tile(matrix, unit % tiles, pass.worker_count(), tile_limits(pass.ws.groups.most));
+  const ColumnTile tile = tiles.at(unit % tiles.count);
   const Activations hidden = pass.ws.slot_rounded.rows(pass.ws.slot_gate);
   const std::int64_t end = std::min<std::int64_t>(round.last, groups.first[active + 1]);
   for (std::int64_t first = std::max<std::int64_t>(round.first, groups.first[active]); first < end; first += kExpertPanel) {

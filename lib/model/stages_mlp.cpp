@@ -9,8 +9,8 @@ void run_ffn_norm(Pass& pass, int layer, std::int64_t unit, Worker&) {
   const LayerWeights& l = pass.layer(layer);
   const nn::Linear* readers[] = {&l.mlp.gate, &l.mlp.up, &l.experts.shared.gate, &l.experts.shared.up};
   ActivationForms forms = forms_of(pass, readers);
-  if (l.experts.store.count() > 0) {
-    const GatedMlp& expert = l.experts.store.expert(0);
+  for (const std::int32_t id : l.experts.store.distinct()) {
+    const GatedMlp& expert = l.experts.store.expert(id);
     forms.add(expert.gate.forms(pass.rows));
     forms.add(expert.up.forms(pass.rows));
   }

@@ -43,7 +43,12 @@ TokenCost token_cost(const Network& network) {
     shared.add(layer.mlp);
     shared.add(layer.experts.shared);
     if (layer.experts.store.count() == 0) continue;
-    for (std::int64_t i = 0; i < network.config.router.experts_per_token; ++i) experts.add(layer.experts.store.expert(i));
+    // Experts may differ in format: a token reads their mean.
+    Matrices all;
+    for (const GatedMlp& expert : layer.experts.store.all()) all.add(expert);
+    const std::int64_t chosen = network.config.router.experts_per_token, count = layer.experts.store.count();
+    experts.bytes += all.bytes * chosen / count;
+    experts.values += all.values * chosen / count;
   }
   head.add(network.weights.output);
 

@@ -7,8 +7,8 @@ namespace fathom::model {
 
 struct Network;
 
-// Of matrices; vectors (norms, biases) are too small to count. A mixture layer counts experts_per_token of its experts, which
-// are of equal size, and its shared ones.
+// Of matrices; vectors (norms, biases) are too small to count. A mixture layer counts experts_per_token times the mean of its
+// experts, and its shared ones.
 struct TokenCost {
   std::int64_t bytes = 0;          // read for one token by itself, as stored, with one row of the embedding
   std::int64_t expert_bytes = 0;   // of these, of routed experts

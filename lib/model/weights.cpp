@@ -5,7 +5,20 @@
 namespace fathom::model {
 namespace {
 
-// Calls visit(linear) for every matrix, but for one expert of a layer only, whose shapes and formats the others share.
+bool same_formats(const GatedMlp& a, const GatedMlp& b) {
+  const auto same = [](const nn::Linear& x, const nn::Linear& y) {
+    return !x || !y || x.weights().format == y.weights().format;
+  };
+  return same(a.gate, b.gate) && same(a.up, b.up) && same(a.down, b.down);
+}
+
+void widen(MatrixColumns& columns, const nn::Linear& matrix) {
+  if (!matrix) return;
+  columns.count = matrix.out();
+  columns.bytes_each = std::max(columns.bytes_each, matrix.weights().stored.row_bytes);
+}
+
+// Calls visit(linear) for every matrix; of a layer's experts for one of each combination of formats.
 template <typename Visit>
 void for_matrices(const Weights& weights, Visit&& visit) {
   const auto visit_mlp = [&](const GatedMlp& mlp) {
@@ -21,11 +34,20 @@ void for_matrices(const Weights& weights, Visit&& visit) {
     }
     visit_mlp(layer.mlp);
     visit_mlp(layer.experts.shared);
-    if (layer.experts.store.count() > 0) visit_mlp(layer.experts.store.expert(0));
+    for (const std::int32_t id : layer.experts.store.distinct()) visit_mlp(layer.experts.store.expert(id));
   }
 }
 
 }  // namespace
+
+void ExpertStore::add(GatedMlp expert) {
+  widen(gate_, expert.gate);
+  widen(down_, expert.down);
+  const bool known = std::any_of(distinct_.begin(), distinct_.end(),
+                                 [&](std::int32_t id) { return same_formats(experts_[std::size_t(id)], expert); });
+  if (!known) distinct_.push_back(std::int32_t(experts_.size()));
+  experts_.push_back(std::move(expert));
+}
 
 std::size_t Weights::linear_scratch_bytes(std::int64_t max_rows) const noexcept {
   std::size_t bytes = 0;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "base/allocator.hpp"
@@ -13,22 +14,36 @@
 
 namespace fathom::model {
 
+// How many columns a product with a matrix gives, and the bytes of weights read for each.
+struct MatrixColumns {
+  std::int64_t count = 0;
+  std::int64_t bytes_each = 0;
+};
+
 // gate, up [intermediate, hidden], down [hidden, intermediate]: down(act(gate x, up x)).
 struct GatedMlp {
   nn::Linear gate, up, down;
   explicit operator bool() const noexcept { return bool(gate); }
 };
 
-// The routed experts of one layer. The forward pass asks for an expert and gets its matrices; where the bytes are is the
-// store's affair.
+// The routed experts of one layer: one shape, each expert in storage formats of its own. The forward pass asks for an expert
+// and gets its matrices; where the bytes are is the store's affair.
 class ExpertStore {
  public:
-  void add(GatedMlp expert) { experts_.push_back(std::move(expert)); }
+  void add(GatedMlp expert);
   const GatedMlp& expert(std::int64_t id) const noexcept { return experts_[std::size_t(id)]; }
+  std::span<const GatedMlp> all() const noexcept { return experts_; }
   std::int64_t count() const noexcept { return std::int64_t(experts_.size()); }
+  // The first expert of each combination of storage formats: activation forms and scratch depend on shape and formats alone.
+  std::span<const std::int32_t> distinct() const noexcept { return distinct_; }
+  // Columns of gate (and of up), and the largest bytes that one takes in any expert: all experts are cut in the same tiles.
+  MatrixColumns gate_columns() const noexcept { return gate_; }
+  MatrixColumns down_columns() const noexcept { return down_; }
 
  private:
   std::vector<GatedMlp> experts_;
+  std::vector<std::int32_t> distinct_;
+  MatrixColumns gate_, down_;
 };
 
 struct AttentionWeights {

@@ -77,9 +77,9 @@ const std::string& wide_file(StorageFormat format, bool dequantised) {
 // A model in its storage formats and the same with those weights decoded to F32.
 class Twins {
  public:
-  explicit Twins(const FormatChoice& format_of) {
-    files_.put("/stored.gguf", wide_model(format_of, false).finish());
-    files_.put("/decoded.gguf", wide_model(format_of, true).finish());
+  explicit Twins(const FormatChoice& format_of, WideShape shape = WideShape::deepseek) {
+    files_.put("/stored.gguf", wide_model(format_of, false, shape).finish());
+    files_.put("/decoded.gguf", wide_model(format_of, true, shape).finish());
   }
   explicit Twins(StorageFormat format) {
     files_.put("/stored.gguf", wide_file(format, false));
@@ -147,6 +147,53 @@ TEST_CASE("the usual mix of formats computes what its decoded weights compute") 
     return more_bits ? StorageFormat::q6_k : StorageFormat::q4_k;
   };
   Twins(mix).check({}, 90, kEightBit);
+}
+
+namespace {
+
+// Experts of one layer in formats of their own: gate, up and down of expert e take formats[e], formats[e + 1], formats[e + 2].
+FormatChoice expert_formats(const std::vector<StorageFormat>& formats, StorageFormat others) {
+  return [formats, others](std::string_view name) {
+    const std::size_t at = name.find("ffn_");
+    const std::size_t dot = at == name.npos ? name.npos : name.find('.', at);
+    if (dot == name.npos || name[dot + 1] < '0' || name[dot + 1] > '9') return others;
+    const std::string_view part = name.substr(at + 4, dot - at - 4);
+    const std::size_t turn = part == "gate" ? 0 : part == "up" ? 1 : 2;
+    return formats[(std::size_t(name[dot + 1] - '0') + turn) % formats.size()];
+  };
+}
+
+}  // namespace
+
+TEST_CASE("experts of one layer may differ in format, each matrix from the next, on every instruction set") {
+  using enum StorageFormat;
+  const std::vector<std::vector<StorageFormat>> choices = {{f16, q8_0, q8_0, q8_0},
+                                                           {q8_0, f32, f32, f32},
+                                                           {q4_k, f16, bf16, q6_k},
+                                                           {f32, mxfp4, q5_0, bf16},
+                                                           {bf16, bf16, bf16, q4_0}};
+  for (const std::vector<StorageFormat>& formats : choices) {
+    for (const StorageFormat others : {f16, q8_0}) {
+      Twins twins(expert_formats(formats, others), WideShape::separate);
+      for (const std::string_view isa : {"scalar", "avx2", "avx512", "avx512_vnni", "avx512_bf16", "amx_int8"}) {
+        if (make_runtime(1, isa).isa() != isa) continue;
+        INFO("first expert ", std::string(storage_layout(formats[0]).name), ", instruction set ", std::string(isa));
+        twins.check(isa, 90, kEightBit);
+      }
+    }
+  }
+}
+
+TEST_CASE("layers whose experts differ in format give the same bits on one thread and on two") {
+  using enum StorageFormat;
+  MemoryFileSystem files;
+  const std::vector<TokenId> prompt = some_tokens(70);
+  files.put("/model.gguf", wide_model(expert_formats({q8_0, f32, q4_k, f16}, q8_0), false, WideShape::separate).finish());
+  const Model one = Model::open(make_runtime(1, {}, false, &files), "/model.gguf");
+  const Model two = Model::open(make_runtime(2, {}, false, &files), "/model.gguf");
+  for (const Feeding& feeding : {kWholePrompt, kTokenByToken}) {
+    check_same_bits(run_prompt(one, prompt, 8, feeding), run_prompt(two, prompt, 8, feeding));
+  }
 }
 
 TEST_CASE("every instruction set computes every block format") {

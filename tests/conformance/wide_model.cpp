@@ -32,7 +32,9 @@ class Builder {
 
  private:
   bool latent() const { return shape_ == WideShape::deepseek; }
-  bool is_mixture(std::int64_t layer) const { return shape_ == WideShape::mixtral || (latent() && layer > 0); }
+  bool is_mixture(std::int64_t layer) const {
+    return shape_ == WideShape::mixtral || shape_ == WideShape::separate || (latent() && layer > 0);
+  }
 
   std::string key(std::string_view name) const { return (latent() ? "deepseek2." : "llama.") + std::string(name); }
   void put(std::string_view name, std::integral auto value) { out_.add(key(name), std::uint32_t(value)); }
@@ -82,6 +84,10 @@ class Builder {
     norm(prefix + "ffn_norm.weight", kHidden);
     if (!is_mixture(layer)) return feed_forward(prefix, "", kDense, {});
     store(prefix + "ffn_gate_inp.weight", StorageFormat::f32, {kExperts, kHidden}, draw(kExperts * kHidden, 0, 0.2));
+    if (shape_ == WideShape::separate) {
+      for (std::int64_t e = 0; e < kExperts; ++e) feed_forward(prefix, "." + std::to_string(e), kExpert, {});
+      return;
+    }
     feed_forward(prefix, "_exps", kExpert, {kExperts});
     if (latent()) feed_forward(prefix, "_shexp", kExpert, {});
   }

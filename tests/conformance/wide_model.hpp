@@ -15,7 +15,8 @@ using FormatChoice = std::function<StorageFormat(std::string_view name)>;
 enum class WideShape {
   deepseek,  // latent attention; a dense layer, then a mixture with a shared expert
   llama,     // two query heads for each key head; dense layers
-  mixtral,   // the same attention; mixtures
+  mixtral,   // the same attention; mixtures, all experts of a layer in one tensor
+  separate,  // as mixtral, a tensor for each expert: ffn_up.3.weight
 };
 
 // The same weights every time. `dequantised`: each matrix is rounded to its format and then stored as F32, so that the two
