@@ -35,10 +35,12 @@ void store_q8_0(const kernels::KernelTable& kernels, const float* values, std::i
 
 }  // namespace
 
-std::int64_t KvCacheShape::row_bytes(int part) const noexcept { return bytes_of(format, parts[std::size_t(part)]); }
+std::int64_t KvCacheShape::row_bytes(int layer, int part) const noexcept { return bytes_of(format, width(layer, part)); }
 
 std::int64_t KvCacheShape::page_bytes() const noexcept {
-  return layers * KvCache::kPageRows * bytes_of(format, std::accumulate(parts.begin(), parts.end(), std::int64_t{0}));
+  std::int64_t values = 0;
+  for (const std::vector<std::int64_t>& parts : layers) values = std::accumulate(parts.begin(), parts.end(), values);
+  return KvCache::kPageRows * bytes_of(format, values);
 }
 
 std::int64_t KvCache::bytes_for(const KvCacheShape& shape, std::int64_t context_length) noexcept {
@@ -47,9 +49,13 @@ std::int64_t KvCache::bytes_for(const KvCacheShape& shape, std::int64_t context_
 
 KvCache::KvCache(const KvCacheShape& shape, std::int64_t context_length, Allocator& allocator)
     : allocator_(&allocator), shape_(shape), context_length_(context_length) {
-  for (int part = 0; part < parts(); ++part) {
-    part_offset_.push_back(layer_bytes_);
-    layer_bytes_ += kPageRows * shape_.row_bytes(part);
+  std::int64_t offset = 0;
+  for (int layer = 0; layer < layers(); ++layer) {
+    std::vector<std::int64_t>& offsets = part_offset_.emplace_back();
+    for (int part = 0; part < parts(layer); ++part) {
+      offsets.push_back(offset);
+      offset += kPageRows * shape_.row_bytes(layer, part);
+    }
   }
   const std::int64_t pages = page_count(context_length);
   pages_.reserve(std::size_t(pages));
@@ -60,7 +66,7 @@ std::shared_ptr<Buffer> KvCache::new_page(std::int64_t index, std::int64_t rows)
   auto page = std::make_shared<Buffer>(*allocator_, std::size_t(shape_.page_bytes()), MemoryPurpose::cache);
   if (rows == 0) return page;
   for (int layer = 0; layer < layers(); ++layer) {
-    for (int part = 0; part < parts(); ++part) {
+    for (int part = 0; part < parts(layer); ++part) {
       const std::span<const std::byte> kept = stored_rows(layer, index, part, rows);
       std::memcpy(part_of(*page, layer, part), kept.data(), kept.size());
     }
@@ -73,7 +79,6 @@ KvCache KvCache::fork(std::int64_t length) const {
   copy.allocator_ = allocator_;
   copy.shape_ = shape_;
   copy.context_length_ = context_length_;
-  copy.layer_bytes_ = layer_bytes_;
   copy.part_offset_ = part_offset_;
   const std::int64_t whole = length / kPageRows;
   copy.pages_.assign(pages_.begin(), pages_.begin() + whole);
@@ -96,9 +101,9 @@ void KvCache::rewind(std::int64_t length) {
 
 void KvCache::store(const kernels::KernelTable& kernels, int layer, std::int64_t position, const float* values) noexcept {
   const Buffer& page = *pages_[std::size_t(position / kPageRows)];
-  for (int part = 0; part < parts(); ++part) {
-    const std::int64_t width = shape_.parts[std::size_t(part)];
-    std::byte* const out = part_of(page, layer, part) + position % kPageRows * shape_.row_bytes(part);
+  for (int part = 0; part < parts(layer); ++part) {
+    const std::int64_t width = shape_.width(layer, part);
+    std::byte* const out = part_of(page, layer, part) + position % kPageRows * shape_.row_bytes(layer, part);
     switch (shape_.format) {
       case StorageFormat::f16:
         kernels.f32_to_f16(values, width, reinterpret_cast<std::uint16_t*>(out));
@@ -120,8 +125,8 @@ void KvCache::store(const kernels::KernelTable& kernels, int layer, std::int64_t
 kernels::WeightRows KvCache::page(int layer, std::int64_t page, int part) const noexcept {
   kernels::WeightRows rows;
   rows.data = reinterpret_cast<const std::uint8_t*>(part_of(*pages_[std::size_t(page)], layer, part));
-  rows.row_bytes = shape_.row_bytes(part);
-  rows.cols = shape_.parts[std::size_t(part)];
+  rows.row_bytes = shape_.row_bytes(layer, part);
+  rows.cols = shape_.width(layer, part);
   return rows;
 }
 

@@ -12,15 +12,18 @@
 
 namespace fathom::nn {
 
-// A row of a layer is [key of each kv head | value of each kv head] for grouped-query attention, each of them a part, and one
-// part [normed latent | rotated key] for latent attention, as DeepSeek-V2 section 2.1 has it. In a page the 64 rows of a part
-// lie together: what attention reads at once is one run of memory.
+// A row of a layer consists of parts: [key of each kv head | value of each kv head] for grouped-query attention, one part
+// [normed latent | rotated key] for latent attention, as DeepSeek-V2 section 2.1 has it. Layers may differ in their parts. In a
+// page the 64 rows of a part lie together: what attention reads at once is one run of memory.
 struct KvCacheShape {
-  StorageFormat format = StorageFormat::f16;  // f32, f16, bf16 or q8_0
-  std::vector<std::int64_t> parts;            // widths in values, multiples of the format's block
-  int layers = 1;
+  StorageFormat format = StorageFormat::f16;      // f32, f16, bf16 or q8_0
+  std::vector<std::vector<std::int64_t>> layers;  // widths of each layer's parts in values, multiples of the format's block
 
-  std::int64_t row_bytes(int part) const noexcept;
+  static KvCacheShape uniform(StorageFormat format, const std::vector<std::int64_t>& parts, int layers) {
+    return {format, std::vector(std::size_t(layers), parts)};
+  }
+  std::int64_t width(int layer, int part) const noexcept { return layers[std::size_t(layer)][std::size_t(part)]; }
+  std::int64_t row_bytes(int layer, int part) const noexcept;
   std::int64_t page_bytes() const noexcept;  // of all layers
 };
 
@@ -41,8 +44,8 @@ class KvCache {
 
   StorageFormat format() const noexcept { return shape_.format; }
   std::int64_t context_length() const noexcept { return context_length_; }
-  int layers() const noexcept { return shape_.layers; }
-  int parts() const noexcept { return int(shape_.parts.size()); }
+  int layers() const noexcept { return int(shape_.layers.size()); }
+  int parts(int layer) const noexcept { return int(shape_.layers[std::size_t(layer)].size()); }
 
   // Stores one row, all its parts one after another, narrowed to the cache's format.
   void store(const kernels::KernelTable& kernels, int layer, std::int64_t position, const float* row) noexcept;
@@ -51,7 +54,7 @@ class KvCache {
 
   // The first `rows` of them as they are stored, for saving and restoring. To write them the page must be this cache's own.
   std::span<std::byte> stored_rows(int layer, std::int64_t page, int part, std::int64_t rows) const noexcept {
-    return {part_of(*pages_[std::size_t(page)], layer, part), std::size_t(rows * shape_.row_bytes(part))};
+    return {part_of(*pages_[std::size_t(page)], layer, part), std::size_t(rows * shape_.row_bytes(layer, part))};
   }
 
   static std::int64_t bytes_for(const KvCacheShape& shape, std::int64_t context_length) noexcept;
@@ -59,7 +62,7 @@ class KvCache {
  private:
   KvCache() = default;
   std::byte* part_of(const Buffer& page, int layer, int part) const noexcept {
-    return page.data() + layer * layer_bytes_ + part_offset_[std::size_t(part)];
+    return page.data() + part_offset_[std::size_t(layer)][std::size_t(part)];
   }
   // A page of this cache's own; the first `rows` rows of every layer as in page `index`.
   std::shared_ptr<Buffer> new_page(std::int64_t index, std::int64_t rows) const;
@@ -67,8 +70,7 @@ class KvCache {
   Allocator* allocator_ = nullptr;
   KvCacheShape shape_;
   std::int64_t context_length_ = 0;
-  std::int64_t layer_bytes_ = 0;           // of a layer in a page
-  std::vector<std::int64_t> part_offset_;  // of a part's rows in these
+  std::vector<std::vector<std::int64_t>> part_offset_;  // of each layer: where a part's rows begin in a page
   std::vector<std::shared_ptr<Buffer>> pages_;
 };
 

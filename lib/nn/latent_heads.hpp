@@ -29,6 +29,7 @@ class LatentHeads {
   static LatentHeads split(const LatentShape& shape, const WeightView& k_b, const WeightView& v_b);
 
   const LatentShape& shape() const noexcept { return shape_; }
+  bool is_split() const noexcept { return key_transposed_; }
   // Where W_UK and W_UV lie; the same matrix when joined.
   const WeightView& key_weights() const noexcept { return key_; }
   const WeightView& value_weights() const noexcept { return value_; }

@@ -28,6 +28,10 @@ class Linear {
   ActivationForms forms(std::int64_t max_rows) const noexcept;
   // From so many rows on multiply() takes the back end for many; 0 when there is none.
   std::int64_t many_min_rows() const noexcept { return many_ ? many_min_rows_ : 0; }
+  // Do products with both read the same forms, whatever the number of rows?
+  bool reads_like(const Linear& other) const noexcept {
+    return few_form_ == other.few_form_ && many_form_ == other.many_form_ && many_min_rows() == other.many_min_rows();
+  }
   std::size_t scratch_bytes(std::int64_t max_rows) const noexcept;
 
   // y[i][n] = sum_k x[i][k] w[n][k] + bias[n], n in [first, last); y.data points at column 0.

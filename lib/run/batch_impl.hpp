@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "fathom/batch.hpp"
-#include "model/forward.hpp"
+#include "model/pass/pass.hpp"
 #include "run/session_impl.hpp"
 
 namespace fathom {

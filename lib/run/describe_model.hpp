@@ -4,7 +4,7 @@
 #include <string>
 
 #include "fathom/model.hpp"
-#include "model/config.hpp"
+#include "model/config/config.hpp"
 
 namespace fathom::io {
 struct Checkpoint;

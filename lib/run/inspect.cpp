@@ -1,7 +1,7 @@
 // What a checkpoint is, without reading its weights.
 #include "fathom/chat.hpp"
 #include "fathom/model.hpp"
-#include "model/open_model.hpp"
+#include "model/load/open_model.hpp"
 #include "run/describe_model.hpp"
 #include "run/runtime_impl.hpp"
 #include "run/tokenizer_impl.hpp"
@@ -19,16 +19,16 @@ ModelInfo describe_model(const io::Checkpoint& checkpoint, const model::Config& 
   info.hidden_size = config.hidden_size;
   info.vocab_size = config.vocab_size;
   info.context_length = config.max_position_embeddings;
-  info.heads = config.num_attention_heads;
-  info.kv_heads = config.num_key_value_heads;
+  info.heads = config.attention.heads;
+  info.kv_heads = config.attention.kv_heads;
   info.experts = config.router.experts;
   info.experts_per_token = config.router.experts_per_token;
-  info.cache_values_per_token = config.num_hidden_layers * config.cache_width();
+  info.cache_values_per_token = model::cache_values_per_token(config);
   return info;
 }
 
 Inspection inspect(const Runtime& runtime, const std::string& path) {
-  const model::ModelHeader header = model::inspect_model(path, *runtime.impl()->files);
+  const model::ModelHeader header = model::inspect_model(path, *runtime.impl()->files, runtime.impl()->engine);
   Inspection out;
   out.info = describe_model(header.checkpoint, header.config);
   out.runs = header.runs;

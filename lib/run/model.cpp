@@ -7,9 +7,9 @@
 #include "base/error.hpp"
 #include "fathom/chat.hpp"
 #include "fathom/session.hpp"
-#include "model/fingerprint.hpp"
-#include "model/open_model.hpp"
-#include "model/token_cost.hpp"
+#include "model/load/fingerprint.hpp"
+#include "model/load/open_model.hpp"
+#include "model/load/token_cost.hpp"
 #include "platform/memory_files.hpp"
 #include "run/describe_model.hpp"
 #include "run/model_impl.hpp"
@@ -56,7 +56,7 @@ StorageFormat cache_storage(CacheFormat format, const model::Network& network) {
     case CacheFormat::bf16:
       return StorageFormat::bf16;
     case CacheFormat::q8_0:
-      if (network.config.caches_in_blocks(32)) return StorageFormat::q8_0;
+      if (model::caches_in_blocks(network.config, 32)) return StorageFormat::q8_0;
       fail(Status::unsupported,
            "a Q8_0 cache stores 32 values together, and this model's keys and values are not multiples of that");
   }
@@ -72,6 +72,15 @@ model::LoadOptions load_options(const Runtime::Impl& host, const ModelOptions& o
   if (!options.lazy) load.bring_in = host.tasks;
   load.max_rows = kMaxChunkRows;
   return load;
+}
+
+// The first few names; a checkpoint may have thousands.
+void warn_of(LogSink& log, const std::string& path, std::string_view what, const std::vector<std::string>& names) {
+  constexpr std::size_t kNamed = 5;
+  if (names.empty()) return;
+  const auto named = std::span(names).first(std::min(names.size(), kNamed));
+  log.write(LogLevel::warning, fmt::format("{}: {} {}: {}{}", path, names.size(), what, fmt::join(named, ", "),
+                                           names.size() > kNamed ? ", ..." : ""));
 }
 
 std::shared_ptr<Model::Impl> open_impl(const std::shared_ptr<Runtime::Impl>& host, FileSystem& files, const std::string& path,
@@ -100,6 +109,8 @@ std::shared_ptr<Model::Impl> open_impl(const std::shared_ptr<Runtime::Impl>& hos
   impl->stop_tokens = collect_stop_tokens(opened.checkpoint, impl->tokenizer);
   impl->texts = std::move(opened.texts);
   if (host->log) {
+    warn_of(*host->log, path, "tensors that the model has no use for", opened.unused_tensors);
+    warn_of(*host->log, path, "configuration keys that nobody knows", opened.unknown_keys);
     host->log->write(LogLevel::info, fmt::format("opened {}: {}, {} layers, {:.1f} million parameters, {:.1f} MB", path,
                                                  impl->info.family, impl->info.layers, double(impl->info.parameters) * 1e-6,
                                                  double(impl->info.weight_bytes) * 1e-6));
@@ -120,7 +131,7 @@ Model Model::open_memory(const Runtime& runtime, std::span<const MemoryFile> giv
 
 MemoryNeeds Model::memory_needed(const Runtime& runtime, const std::string& path, const ModelOptions& options) {
   const Runtime::Impl& host = *runtime.impl();
-  const model::LoadNeeds needs = model::measure_model(path, *host.files, *host.engine, load_options(host, options));
+  const model::LoadNeeds needs = model::measure_model(path, *host.files, host.engine, load_options(host, options));
   MemoryNeeds out;
   out.mapped_bytes = needs.mapped_bytes;
   out.weights_bytes = needs.weights_bytes;

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "fathom/model.hpp"
-#include "model/network.hpp"
+#include "model/pass/network.hpp"
 #include "run/runtime_impl.hpp"
 
 namespace fathom {

@@ -4,7 +4,7 @@
 #include <span>
 
 #include "fathom/session.hpp"
-#include "model/plan.hpp"
+#include "model/pass/plan.hpp"
 
 namespace fathom {
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "fathom/routing.hpp"
-#include "model/config.hpp"
+#include "model/config/config.hpp"
 
 namespace fathom {
 

@@ -7,7 +7,7 @@
 #include "base/file_system.hpp"
 #include "base/task_system.hpp"
 #include "fathom/runtime.hpp"
-#include "model/network.hpp"
+#include "model/pass/network.hpp"
 #include "platform/cpu_features.hpp"
 
 namespace fathom {

@@ -8,7 +8,7 @@
 #include "base/deadline.hpp"
 #include "fathom/batch.hpp"
 #include "fathom/session.hpp"
-#include "model/forward.hpp"
+#include "model/pass/pass.hpp"
 #include "nn/kv_cache.hpp"
 #include "run/generated_text.hpp"
 #include "run/model_impl.hpp"

@@ -1,5 +1,5 @@
 // What a session takes, before it is taken.
-#include "model/workspace.hpp"
+#include "model/pass/pass_memory.hpp"
 #include "run/session_defaults.hpp"
 #include "run/session_impl.hpp"
 
@@ -11,7 +11,7 @@ MemoryNeeds Model::session_memory(const SessionOptions& options) const {
   const std::int64_t rows = choose_rows(options, context);
   MemoryNeeds needs;
   needs.cache_bytes = nn::KvCache::bytes_for(network.cache_shape(cache_storage(options.cache, network)), context);
-  needs.scratch_bytes = model::Workspace::bytes_for(network, rows, kLogitRows, impl_->runtime->tasks->concurrency());
+  needs.scratch_bytes = model::PassMemory::bytes_for(network, {rows, kLogitRows, impl_->runtime->tasks->concurrency()});
   if ((options.trace_routes || options.count_routes) && info().experts > 0) {
     const std::int64_t choices = network.moe_layers() * rows * info().experts_per_token;
     needs.other_bytes += choices * std::int64_t(sizeof(std::int32_t) + sizeof(float));

@@ -212,7 +212,7 @@ void rows(Io& io, const nn::KvCache& cache, std::int64_t settled) {
   for (std::int64_t first = 0; first < settled; first += nn::KvCache::kPageRows) {
     const std::int64_t count = std::min(nn::KvCache::kPageRows, settled - first);
     for (int layer = 0; layer < cache.layers(); ++layer) {
-      for (int part = 0; part < cache.parts(); ++part)
+      for (int part = 0; part < cache.parts(layer); ++part)
         io.bytes(cache.stored_rows(layer, first / nn::KvCache::kPageRows, part, count));
     }
   }

@@ -227,18 +227,27 @@ TEST_CASE("an architecture nobody has is refused by its name") {
   check_names(from_gguf, "qwen7");
 }
 
-TEST_CASE("a configuration that lacks what every model needs is refused by the key") {
+TEST_CASE("a configuration that lacks a key without a default in its class is refused by the key") {
+  Stage stage;
+  EditableCheckpoint bad("deepseek-v2-lite");
+  bad.remove_key("num_experts_per_tok");
+  check_names(stage.refused(bad), "num_experts_per_tok");
+}
+
+TEST_CASE("a configuration that lacks a size has its class's, and a tensor that contradicts it is named") {
   Stage stage;
   for (const std::string key : {"hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size", "intermediate_size"}) {
+    INFO("without ", key);
     EditableCheckpoint bad("llama-linear");
     bad.remove_key(key);
-    check_names(stage.refused(bad), key);
+    check_names(stage.refused(bad), "model.");
   }
   for (const std::string key :
-       {"kv_lora_rank", "qk_nope_head_dim", "qk_rope_head_dim", "v_head_dim", "num_experts_per_tok", "moe_intermediate_size"}) {
+       {"kv_lora_rank", "qk_nope_head_dim", "qk_rope_head_dim", "v_head_dim", "moe_intermediate_size"}) {
+    INFO("without ", key);
     EditableCheckpoint bad("deepseek-v3");
     bad.remove_key(key);
-    check_names(stage.refused(bad), key);
+    check_names(stage.refused(bad), "model.");
   }
 }
 

@@ -7,7 +7,7 @@
 
 #include "base/allocator.hpp"
 #include "conformance/checks.hpp"
-#include "model/forward.hpp"
+#include "model/pass/pass.hpp"
 #include "run/model_impl.hpp"
 #include "support/compare.hpp"
 

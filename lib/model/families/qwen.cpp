@@ -1,7 +1,6 @@
 // Qwen2 and 2.5 (biases on q, k, v; also the Qwen distills of R1), Qwen3 (a norm on every head's q and k), Qwen3-MoE.
 #include "base/error.hpp"
-#include "model/config_reader.hpp"
-#include "model/families.hpp"
+#include "model/families/common.hpp"
 
 namespace fathom::model {
 namespace {
@@ -16,46 +15,59 @@ bool matches_qwen3_moe(const io::Checkpoint& c) { return is(c, "Qwen3MoeForCausa
 
 // Windows count only where use_sliding_window says so: by layer_types, else from max_window_layers on.
 void read_windows(const ConfigReader& r, Config& c) {
-  const std::int64_t window = r.integer("sliding_window", 0);
+  const std::int64_t window = r.integer("sliding_window", 4096, 0), first = r.integer("max_window_layers", 28);
+  const std::vector<bool> slides = read_sliding_layers(r);
   if (!r.boolean("use_sliding_window", false) || window <= 0) return;
-  const io::Value::Array& types = r.value("layer_types").array();
-  const std::int64_t first = r.integer("max_window_layers", 0);
-  for (std::size_t i = 0; i < c.sliding_window.size(); ++i) {
-    const bool slides = i < types.size() ? types[i].as_string() == "sliding_attention" : std::int64_t(i) >= first;
-    if (slides) c.sliding_window[i] = window;
+  for (std::size_t i = 0; i < c.layers.size(); ++i) {
+    if (i < slides.size() ? slides[i] : std::int64_t(i) >= first) c.layers[i].attention.sliding_window = window;
   }
 }
 
-Config read_dense(const io::Checkpoint& checkpoint) {
-  if (checkpoint.container == io::Container::gguf) {
-    const ConfigReader r = gguf_config(checkpoint);
-    Config c = read_common_gguf(r, checkpoint);
-    read_rope_scaling_gguf(r, checkpoint, c);
-    return c;
-  }
-  const ConfigReader r = huggingface_config(checkpoint);
-  Config c = read_common_huggingface(r);
-  read_rope_scaling_huggingface(r, c);
-  read_windows(r, c);
+// Qwen2Config, Qwen3Config, Qwen3MoeConfig.
+constexpr ClassDefaults kQwen2Defaults{.vocab_size = 151936,
+                                       .hidden_size = 4096,
+                                       .intermediate_size = 22016,
+                                       .num_hidden_layers = 32,
+                                       .num_attention_heads = 32,
+                                       .num_key_value_heads = 32,
+                                       .max_position_embeddings = 32768};
+constexpr ClassDefaults kQwen3Defaults{.vocab_size = 151936,
+                                       .hidden_size = 4096,
+                                       .intermediate_size = 22016,
+                                       .num_hidden_layers = 32,
+                                       .num_attention_heads = 32,
+                                       .num_key_value_heads = 32,
+                                       .head_dim = 128,
+                                       .max_position_embeddings = 32768};
+constexpr ClassDefaults kQwen3MoeDefaults{.vocab_size = 151936,
+                                          .hidden_size = 2048,
+                                          .intermediate_size = 6144,
+                                          .num_hidden_layers = 24,
+                                          .num_attention_heads = 32,
+                                          .num_key_value_heads = 4,
+                                          .max_position_embeddings = 32768};
+
+Config read_dense(const ConfigSource& source, const ClassDefaults& defaults) {
+  if (source.gguf()) return read_common_gguf(source);
+  Config c = read_common_huggingface(source.reader, defaults);
+  read_windows(source.reader, c);
   return c;
 }
 
-Config read_qwen2(const io::Checkpoint& checkpoint) {
-  Config c = read_dense(checkpoint);
-  c.family = "qwen2";
+Config read_qwen2(const ConfigSource& source) {
+  Config c = read_dense(source, kQwen2Defaults);
   c.qkv_bias = true;  // always, although configurations do not say it
   return c;
 }
 
-Config read_qwen3(const io::Checkpoint& checkpoint) {
-  Config c = read_dense(checkpoint);
-  c.family = "qwen3";
+Config read_with_head_norms(const ConfigSource& source, const ClassDefaults& defaults) {
+  Config c = read_dense(source, defaults);
   c.qk_norm = true;
-  if (checkpoint.container == io::Container::huggingface) {
-    c.qkv_bias = c.output_bias = huggingface_config(checkpoint).boolean("attention_bias", false);
-  }
+  if (!source.gguf()) c.qkv_bias = c.output_bias = source.reader.boolean("attention_bias", false);
   return c;
 }
+
+Config read_qwen3(const ConfigSource& source) { return read_with_head_norms(source, kQwen3Defaults); }
 
 // A layer is dense when listed in mlp_only_layers, or when decoder_sparse_step skips it.
 std::vector<bool> read_moe_layers(const ConfigReader& r, std::size_t layers) {
@@ -69,34 +81,36 @@ std::vector<bool> read_moe_layers(const ConfigReader& r, std::size_t layers) {
   return moe;
 }
 
-Config read_qwen3_moe(const io::Checkpoint& checkpoint) {
-  Config c = read_qwen3(checkpoint);
-  c.family = "qwen3_moe";
-  if (checkpoint.container == io::Container::gguf) {
-    const ConfigReader r = gguf_config(checkpoint);
+Config read_qwen3_moe(const ConfigSource& source) {
+  Config c = read_with_head_norms(source, kQwen3MoeDefaults);
+  if (source.gguf()) {
+    const ConfigReader& r = source.reader;
+    expect_gating(r, 1);
     c.router.experts = r.integer("expert_count");
     c.router.experts_per_token = r.integer("expert_used_count");
     c.moe_intermediate_size = r.integer("expert_feed_forward_length");
     c.router.normalise = r.boolean("expert_weights_norm", true);
-    c.moe_layer.resize(c.sliding_window.size());
-    for (std::size_t i = 0; i < c.moe_layer.size(); ++i) {
-      c.moe_layer[i] = checkpoint.tensors && checkpoint.tensors->find(fmt::format("blk.{}.ffn_gate_inp.weight", i));
+    for (std::size_t i = 0; i < c.layers.size(); ++i) {
+      if (source.has_tensor(fmt::format("blk.{}.ffn_gate_inp.weight", i))) set_mixture(c, std::int64_t(i));
     }
   } else {
-    const ConfigReader r = huggingface_config(checkpoint);
-    c.router.experts = r.integer("num_experts");
-    c.router.experts_per_token = r.integer("num_experts_per_tok");
-    c.moe_intermediate_size = r.integer("moe_intermediate_size");
+    const ConfigReader& r = source.reader;
+    c.router.experts = r.integer("num_experts", 128);
+    c.router.experts_per_token = r.integer("num_experts_per_tok", 8);
+    c.moe_intermediate_size = r.integer("moe_intermediate_size", 768);
     c.router.normalise = r.boolean("norm_topk_prob", false);
-    c.moe_layer = read_moe_layers(r, c.sliding_window.size());
+    const std::vector<bool> mixtures = read_moe_layers(r, c.layers.size());
+    for (std::size_t i = 0; i < mixtures.size(); ++i) {
+      if (mixtures[i]) set_mixture(c, std::int64_t(i));
+    }
   }
   return c;
 }
 
 }  // namespace
 
-constexpr Family kQwen2{"qwen2", matches_qwen2, read_qwen2, {}, {}};
-constexpr Family kQwen3{"qwen3", matches_qwen3, read_qwen3, {}, {}};
-constexpr Family kQwen3Moe{"qwen3_moe", matches_qwen3_moe, read_qwen3_moe, {}, {}};
+constexpr Family kQwen2{"qwen2", matches_qwen2, read_qwen2, {}, {}, {}};
+constexpr Family kQwen3{"qwen3", matches_qwen3, read_qwen3, {}, {}, {}};
+constexpr Family kQwen3Moe{"qwen3_moe", matches_qwen3_moe, read_qwen3_moe, {}, {}, {}};
 
 }  // namespace fathom::model

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "base/rng.hpp"
-#include "model/forward.hpp"
-#include "model/open_model.hpp"
+#include "model/load/open_model.hpp"
+#include "model/pass/pass.hpp"
 #include "platform/cpu_features.hpp"
 #include "platform/os_file_system.hpp"
 #include "support/task_systems.hpp"

@@ -34,15 +34,16 @@ class Timeline {
         value_width_(value_width),
         values_at_(values_in_keys ? 0 : key_width),
         row_width_(std::max(key_width, values_at_ + value_width)),
-        cache_({format, values_in_keys ? std::vector{key_width} : std::vector{key_width, value_width}}, positions,
-               heap_allocator()) {
+        cache_(
+            nn::KvCacheShape::uniform(format, values_in_keys ? std::vector{key_width} : std::vector{key_width, value_width}, 1),
+            positions, heap_allocator()) {
     Rng rng(seed);
     std::vector<float> row(static_cast<std::size_t>(row_width_));
     for (std::int64_t p = 0; p < positions; ++p) {
       for (float& v : row) v = test::uniform(rng, -1.0f, 1.0f);
       cache_.store(table, 0, p, row.data());
       float* out = row.data();
-      for (int part = 0; part < cache_.parts(); ++part) {
+      for (int part = 0; part < cache_.parts(0); ++part) {
         const kernels::WeightRows page = cache_.page(0, p / KvCache::kPageRows, part);
         table.decode_row[int(format)](page, p % KvCache::kPageRows, 0, page.cols, std::exchange(out, out + page.cols));
       }
@@ -72,7 +73,7 @@ class Timeline {
     for (std::int64_t first = 0; first < end; first += KvCache::kPageRows) {
       const std::int64_t count = std::min(KvCache::kPageRows, end - first), page = first / KvCache::kPageRows;
       if (!nn::sees_page(queries, first, count)) continue;
-      nn::KeyValuePage here{cache_.page(0, page, 0), cache_.page(0, page, cache_.parts() - 1), format_, first, count};
+      nn::KeyValuePage here{cache_.page(0, page, 0), cache_.page(0, page, cache_.parts(0) - 1), format_, first, count};
       here.values.cols = value_width_;
       rounded ? rounded->add(here) : softmax.add(here);
     }
@@ -211,7 +212,7 @@ TEST_CASE("a row's bits do not depend on the rows it shares a call with") {
 
 TEST_CASE("scores far apart neither overflow nor lose the largest") {
   const kernels::KernelTable& table = *kernels::scalar_table();
-  KvCache cache({StorageFormat::f32, {1, 1}}, 130, heap_allocator());
+  KvCache cache(nn::KvCacheShape::uniform(StorageFormat::f32, {1, 1}, 1), 130, heap_allocator());
   for (std::int64_t p = 0; p < 130; ++p) {
     // Scores climb from page to page: 0, then 1000, then 2000 at the very end.
     const float row[] = {p == 129 ? 2000.0f : p >= 64 ? 1000.0f : 0.0f, p == 129 ? 7.0f : 1.0f};

@@ -24,7 +24,9 @@ constexpr std::int64_t kRank = 48, kRope = 16, kWidth = kRank + kRope, kPosition
 class Timeline {
  public:
   Timeline(const kernels::KernelTable& table, StorageFormat format, std::uint64_t seed)
-      : table_(table), cache_({format, {kWidth}}, kPositions, heap_allocator()), stored_(kPositions * kWidth) {
+      : table_(table),
+        cache_(nn::KvCacheShape::uniform(format, {kWidth}, 1), kPositions, heap_allocator()),
+        stored_(kPositions * kWidth) {
     Rng rng(seed);
     for (std::int64_t p = 0; p < kPositions; ++p) {
       float* row = stored_.data() + p * kWidth;

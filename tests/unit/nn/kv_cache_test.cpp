@@ -45,6 +45,47 @@ class NoMemory final : public Allocator {
 
 }  // namespace
 
+TEST_CASE("layers may differ in their parts: rows, forks and rewinds keep each layer's own") {
+  const KvCacheShape shape{StorageFormat::f16, {{48}, {8, 8, 16, 16}, {}, {1, 3}}};
+  CHECK(shape.page_bytes() == 64 * 2 * (48 + 48 + 4));
+  const kernels::KernelTable& table = *kernels::scalar_table();
+  KvCache cache(shape, 130, heap_allocator());
+  CHECK(cache.parts(0) == 1);
+  CHECK(cache.parts(2) == 0);
+  const auto store = [&](KvCache& into, std::int64_t position, float add) {
+    for (int layer = 0; layer < cache.layers(); ++layer) {
+      std::vector<float> row;
+      for (std::int64_t c = 0; c < 48; ++c) row.push_back(original(layer, position, c) + add);
+      into.store(table, layer, position, row.data());
+    }
+  };
+  const auto check = [&](const KvCache& from, std::int64_t position, float add) {
+    for (int layer = 0; layer < cache.layers(); ++layer) {
+      std::int64_t column = 0;
+      for (int part = 0; part < cache.parts(layer); ++part) {
+        const kernels::WeightRows page = from.page(layer, position / 64, part);
+        std::vector<float> values(std::size_t(page.cols));
+        table.decode_row[int(StorageFormat::f16)](page, position % 64, 0, page.cols, values.data());
+        for (const float value : values)
+          CHECK(value == narrowed(StorageFormat::f16, original(layer, position, column++) + add));
+      }
+    }
+  };
+  for (std::int64_t position = 0; position < 130; ++position) store(cache, position, 0);
+  KvCache fork = cache.fork(70);
+  for (std::int64_t position = 70; position < 130; ++position) store(fork, position, 5);
+  cache.rewind(69);
+  store(cache, 69, 7);
+  for (const std::int64_t position : {0, 63, 64, 68}) {
+    check(cache, position, 0);
+    check(fork, position, 0);
+  }
+  check(cache, 69, 7);
+  check(fork, 69, 0);
+  check(fork, 129, 5);
+  check(cache, 129, 0);
+}
+
 TEST_CASE("rows come back narrowed to the cache's format, in every layer and part, over page borders") {
   const std::vector<std::int64_t> parts{40, 7, 65};
   constexpr std::int64_t kContext = 130, kWidth = 40 + 7 + 65;
@@ -52,9 +93,9 @@ TEST_CASE("rows come back narrowed to the cache's format, in every layer and par
     for (const StorageFormat format : {StorageFormat::f32, StorageFormat::f16, StorageFormat::bf16}) {
       CAPTURE(std::string(table->name));
       CAPTURE(std::string(storage_layout(format).name));
-      KvCache cache({format, parts, 3}, kContext, heap_allocator());
+      KvCache cache(KvCacheShape::uniform(format, parts, 3), kContext, heap_allocator());
       CHECK(cache.layers() == 3);
-      CHECK(cache.parts() == 3);
+      CHECK(cache.parts(2) == 3);
       for (int layer = 0; layer < 3; ++layer) {
         for (std::int64_t position = 0; position < kContext; ++position) {
           std::vector<float> row;
@@ -90,8 +131,8 @@ TEST_CASE("rows of a Q8_0 cache come back within half a step of their blocks, th
   for (const kernels::KernelTable* table : test::runnable_tables()) {
     CAPTURE(std::string(table->name));
     Rng rng(5);
-    KvCache cache({StorageFormat::q8_0, parts}, kContext, heap_allocator());
-    KvCache reference({StorageFormat::q8_0, parts}, kContext, heap_allocator());
+    KvCache cache(KvCacheShape::uniform(StorageFormat::q8_0, parts, 1), kContext, heap_allocator());
+    KvCache reference(KvCacheShape::uniform(StorageFormat::q8_0, parts, 1), kContext, heap_allocator());
     bool near = true, same = true;
     for (std::int64_t position = 0; position < kContext; ++position) {
       std::vector<float> row, back(static_cast<std::size_t>(kWidth));
@@ -126,23 +167,24 @@ TEST_CASE("rows of a Q8_0 cache come back within half a step of their blocks, th
 }
 
 TEST_CASE("a cache's bytes are whole pages of 64 positions in every layer") {
-  const KvCacheShape shape{StorageFormat::f16, {512, 64}, 2};
+  const KvCacheShape shape = KvCacheShape::uniform(StorageFormat::f16, {512, 64}, 2);
   CHECK(shape.page_bytes() == 64 * 2 * 576 * 2);
   CHECK(KvCache::bytes_for(shape, 1) == shape.page_bytes());
   CHECK(KvCache::bytes_for(shape, 64) == shape.page_bytes());
   CHECK(KvCache::bytes_for(shape, 65) == 2 * shape.page_bytes());
-  CHECK(KvCache::bytes_for({StorageFormat::f32, {10}}, 8192) == 8192 * 10 * 4);
-  CHECK(KvCache::bytes_for({StorageFormat::q8_0, {576, 64}}, 8192) == 8192 * (576 + 64) / 32 * 34);
+  CHECK(KvCache::bytes_for(KvCacheShape::uniform(StorageFormat::f32, {10}, 1), 8192) == 8192 * 10 * 4);
+  CHECK(KvCache::bytes_for(KvCacheShape::uniform(StorageFormat::q8_0, {576, 64}, 1), 8192) == 8192 * (576 + 64) / 32 * 34);
 }
 
 TEST_CASE("a cache takes all its pages when it is made, and gives back those it got when one is refused") {
   NoMemory allocator;
   allocator.granted = 2;
-  test::check_error(Status::out_of_memory, {"the cache"}, [&] { KvCache({StorageFormat::f32, {8}}, 200, allocator); });
+  test::check_error(Status::out_of_memory, {"the cache"},
+                    [&] { KvCache(KvCacheShape::uniform(StorageFormat::f32, {8}, 1), 200, allocator); });
   CHECK(allocator.released == 2);
   allocator.granted = 4;
   {
-    const KvCache cache({StorageFormat::f32, {8}}, 200, allocator);
+    const KvCache cache(KvCacheShape::uniform(StorageFormat::f32, {8}, 1), 200, allocator);
   }
   CHECK(allocator.released == 6);
 }
@@ -150,7 +192,7 @@ TEST_CASE("a cache takes all its pages when it is made, and gives back those it 
 namespace {
 
 // Two layers of two parts, whose columns are all one number.
-KvCacheShape small() { return {StorageFormat::f32, {1, 2}, 2}; }
+KvCacheShape small() { return KvCacheShape::uniform(StorageFormat::f32, {1, 2}, 2); }
 float read_row(const KvCache& cache, std::int64_t position) {
   float found[2][3];
   for (int layer = 0; layer < 2; ++layer) {

@@ -1,0 +1,110 @@
+#include "model/load/open_model.hpp"
+
+#include <algorithm>
+
+#include "base/error.hpp"
+#include "model/families/family.hpp"
+#include "model/load/bring_in_weights.hpp"
+#include "model/load/checkpoint_texts.hpp"
+#include "model/load/place_weights.hpp"
+#include "platform/memory_policy.hpp"
+
+namespace fathom::model {
+namespace {
+
+constexpr double kLayoutShare = 0.1;  // of the progress reported
+
+// While matrices are placed, the file's pages and the new memory are both in use, though the system can drop the former.
+constexpr double kPlaceShare = 0.6;  // of the machine's memory, that a model may be large
+
+bool fits_twice(const io::TensorSource& tensors) {
+  return double(tensors.total_bytes()) <= kPlaceShare * double(physical_memory_bytes());
+}
+
+LoadOptions decide(const io::TensorSource& tensors, LoadOptions options) {
+  options.place = options.bring_in && fits_twice(tensors);
+  return options;
+}
+
+using Progress = std::function<bool(double done, std::string_view what)>;
+
+// The part of a progress from `first` to `last`.
+Progress part_of(const Progress& whole, double first, double last) {
+  if (!whole) return {};
+  return [&whole, first, last](double done, std::string_view what) { return whole(first + (last - first) * done, what); };
+}
+
+std::int64_t count_parameters(const io::TensorSource& tensors) {
+  std::int64_t values = 0;
+  for (const io::TensorInfo& tensor : tensors.tensors()) values += tensor.values();
+  return values;
+}
+
+}  // namespace
+
+OpenedModel open_model(const std::string& path, FileSystem& files, std::shared_ptr<const Engine> engine, Allocator& allocator,
+                       const LoadOptions& options) {
+  OpenedModel opened;
+  opened.checkpoint = io::open_checkpoint(files, path);
+  const Family& family = find_family(opened.checkpoint);
+  opened.parameters = count_parameters(*opened.checkpoint.tensors);
+  opened.weight_bytes = std::int64_t(opened.checkpoint.tensors->total_bytes());
+  opened.checkpoint.tensors->read_unmapped(allocator);
+  opened.texts = collect_texts(opened.checkpoint);
+  auto network = std::make_shared<Network>();
+  network->engine = std::move(engine);
+  network->config = read_config(opened.checkpoint, family, &opened.unknown_keys);
+  // Faults are found before gigabytes are read.
+  LoadOptions laying_out = decide(*opened.checkpoint.tensors, options);
+  if (options.bring_in) laying_out.progress = part_of(options.progress, 0.0, kLayoutShare);
+  LoadedWeights loaded = load_network(opened.checkpoint, family, allocator, laying_out, *network);
+  const std::vector<Placement>& placements = loaded.placements;
+  opened.unused_tensors = std::move(loaded.unused);
+  if (options.bring_in) {
+    const io::TensorSource& stored = *network->stored;
+    double bytes = 0;
+    for (const Placement& matrix : placements) bytes += double(matrix.stored.bytes());
+    const double share = bytes / std::max(double(stored.total_bytes()), 1.0), middle = 1.0 - (1.0 - kLayoutShare) * share;
+    bring_in_weights(stored, placements, *options.bring_in, part_of(options.progress, kLayoutShare, middle));
+    place_weights(stored, placements, *options.bring_in, part_of(options.progress, middle, 1.0));
+  }
+  opened.network = std::move(network);
+  return opened;
+}
+
+ModelHeader inspect_model(const std::string& path, FileSystem& files, std::shared_ptr<const Engine> engine) {
+  ModelHeader header;
+  header.checkpoint = io::open_checkpoint(files, path);
+  try {
+    const Family& family = find_family(header.checkpoint);
+    auto network = std::make_shared<Network>();
+    network->engine = std::move(engine);
+    network->config = header.config = read_config(header.checkpoint, family);
+    check_network(header.checkpoint, family, {}, *network);
+    header.network = std::move(network);
+    header.runs = true;
+  } catch (const Error& error) {
+    header.reason = error.message();
+  }
+  return header;
+}
+
+LoadNeeds measure_model(const std::string& path, FileSystem& files, std::shared_ptr<const Engine> engine,
+                        const LoadOptions& options) {
+  const io::Checkpoint checkpoint = io::open_checkpoint(files, path);
+  const Family& family = find_family(checkpoint);
+  Network network;
+  network.engine = std::move(engine);
+  network.config = read_config(checkpoint, family);
+  LoadNeeds needs;
+  const LoadBytes taken = check_network(checkpoint, family, decide(*checkpoint.tensors, options), network).bytes;
+  needs.weights_bytes = taken.owned;
+  needs.mapped_bytes = -taken.released;
+  for (std::uint32_t part = 0; part < checkpoint.tensors->parts(); ++part) {
+    const std::int64_t bytes = std::int64_t(checkpoint.tensors->part(part).size());
+    (checkpoint.tensors->is_mapped(part) ? needs.mapped_bytes : needs.weights_bytes) += bytes;
+  }
+  return needs;
+}
+
+}  // namespace fathom::model

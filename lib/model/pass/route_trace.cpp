@@ -1,0 +1,37 @@
+#include "model/pass/route_trace.hpp"
+
+#include <algorithm>
+
+namespace fathom::model {
+
+RouteTrace::RouteTrace(const Config& config, std::int64_t rows) : rows_(rows), per_token_(config.router.experts_per_token) {
+  for (const LayerSpec& layer : config.layers) moe_index_.push_back(layer.routed ? int(moe_layers_++) : -1);
+}
+
+void RouteTrace::start(Allocator& allocator) {
+  if (ids_) return;
+  const std::size_t slots = std::size_t(moe_layers_ * rows_ * per_token_);
+  ids_ = Buffer(allocator, slots * sizeof(std::int32_t), MemoryPurpose::other);
+  weights_ = Buffer(allocator, slots * sizeof(float), MemoryPurpose::other);
+}
+
+std::size_t RouteTrace::place(std::int64_t moe_layer, std::int64_t row) const noexcept {
+  return std::size_t((moe_layer * rows_ + row) * per_token_);
+}
+
+void RouteTrace::keep(int layer, std::span<const std::int32_t> ids, std::span<const float> weights) noexcept {
+  if (!ids_) return;
+  const std::size_t at = place(moe_index_[std::size_t(layer)], 0);
+  std::copy(ids.begin(), ids.end(), ids_.as<std::int32_t>() + at);
+  std::copy(weights.begin(), weights.end(), weights_.as<float>() + at);
+}
+
+std::span<const std::int32_t> RouteTrace::ids(std::int64_t moe_layer, std::int64_t row) const noexcept {
+  return {ids_.as<std::int32_t>() + place(moe_layer, row), std::size_t(per_token_)};
+}
+
+std::span<const float> RouteTrace::weights(std::int64_t moe_layer, std::int64_t row) const noexcept {
+  return {weights_.as<float>() + place(moe_layer, row), std::size_t(per_token_)};
+}
+
+}  // namespace fathom::model
