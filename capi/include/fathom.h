@@ -96,7 +96,7 @@ FATHOM_API const char* fathom_last_error(void);
 
 #define FATHOM_MEMORY_WEIGHTS 0 /* weights that cannot be used where they lie */
 #define FATHOM_MEMORY_CACHE 1   /* what sessions remember */
-#define FATHOM_MEMORY_SCRATCH 2 /* buffers of a pass, sized when a session or batch is made */
+#define FATHOM_MEMORY_SCRATCH 2 /* buffers of a pass, which the sessions and batches of a model share */
 #define FATHOM_MEMORY_OTHER 3
 
 /* Both functions from any thread. `alignment` is a power of two; what is given need not be cleared. `allocate` returns NULL
@@ -223,7 +223,7 @@ FATHOM_API void fathom_model_release(fathom_model* model);
 
 #define FATHOM_CACHE_AUTOMATIC 0
 #define FATHOM_CACHE_F32 1
-#define FATHOM_CACHE_F16 2
+#define FATHOM_CACHE_F16 2 /* numbers above 65504 become infinite: BF16 or F32 for models whose keys or values are larger */
 #define FATHOM_CACHE_BF16 3
 #define FATHOM_CACHE_Q8_0 4 /* 8 bits and a scale for 32: a little coarser, half of F16; heads have to be multiples of 32 */
 
@@ -275,8 +275,8 @@ typedef struct fathom_memory_needs {
   int64_t mapped_bytes;  /* of files, used where they lie; the system may drop and reread them */
   int64_t weights_bytes; /* of weights that are read or moved into memory; the file's pages go in exchange */
   int64_t cache_bytes;
-  int64_t scratch_bytes;
-  int64_t other_bytes; /* sampling, timelines, traces; partly from the C++ heap */
+  int64_t scratch_bytes; /* of steps; sessions of a model share it, unless they step at the same time */
+  int64_t other_bytes;   /* a session's own: timeline, logits, what is not read; partly from the C++ heap */
   int64_t peak_bytes;  /* the most at any moment, loading included, mapped_bytes apart */
 } fathom_memory_needs;
 
@@ -371,7 +371,9 @@ typedef struct fathom_session_options {
   uint32_t count_routes;                   /* 1: keep totals for fathom_session_route_totals */
 } fathom_session_options;
 
-/* All memory is taken here; steps take none, but for text, tokens and routes that are not read. */
+/* All memory is taken here; steps take none, but for text, tokens, probabilities and routes that are not read. The scratch
+ * memory of steps is the model's, which sessions share: a step that finds all of it in use by other steps, under way or paused
+ * by their budgets, takes more, and returns FATHOM_OUT_OF_MEMORY, with the session as it was, where there is none. */
 FATHOM_API int32_t fathom_session_create(const fathom_model* model, const fathom_session_options* options,
                                          fathom_session** session);
 FATHOM_API void fathom_session_release(fathom_session* session);
@@ -411,8 +413,10 @@ typedef struct fathom_step_result {
 } fathom_step_result;
 
 /* Works: takes in what is queued, then generates; a budget stops it anywhere, also inside a token, and the next step resumes
- * exactly there. `result` may be NULL. FATHOM_WRONG_STATE when there is nothing to go on from. After a failure inside, for want
- * of memory for text say, the session stands where it came to, and the next step goes on from there. */
+ * exactly there. `result` may be NULL. FATHOM_WRONG_STATE when there is nothing to go on from. FATHOM_CORRUPT_FILE when the
+ * model's logits are NaN or infinite: nothing is drawn from them, the error tells position and count, and the session can be
+ * rewound. After a failure inside, for want of memory for text say, the session stands where it came to, and the next step
+ * goes on from there. */
 FATHOM_API int32_t fathom_session_step(fathom_session* session, const fathom_step_options* options, fathom_step_result* result);
 
 /* Gets text as it is generated (not zero-terminated, whole characters). Anything but 0 ends the generation. */
@@ -424,7 +428,8 @@ typedef int32_t (*fathom_text_sink)(void* user, const char* text, size_t text_si
 FATHOM_API int32_t fathom_session_generate(fathom_session* session, int64_t max_new_tokens, fathom_text_sink sink, void* user,
                                            fathom_step_result* result);
 
-/* A step under way returns soon with FATHOM_STOP_CANCELLED; without one, the next step does. NULL is ignored. */
+/* A step under way returns soon with FATHOM_STOP_CANCELLED; without one, the next step does, unless an append, sync, rewind,
+ * reset or restore comes first. From any thread, and from a signal handler. NULL is ignored. */
 FATHOM_API void fathom_session_cancel(fathom_session* session);
 
 /* ---- Session: reading --------------------------------------------------------------------------------------------------- */

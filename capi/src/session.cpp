@@ -88,6 +88,9 @@ int32_t fathom_session_generate(fathom_session* session, int64_t max_new_tokens,
   });
 }
 
+// Also from a signal handler: it takes no lock and no memory, and touches no thread-local state.
+static_assert(decltype(capi::Shell::uses)::is_always_lock_free);
+
 void fathom_session_cancel(fathom_session* session) {
   // not counted as a use: a step is under way when this is called
   if (session == nullptr || session->kind != capi::Kind::session) return;

@@ -36,10 +36,10 @@ struct MemberResult {
 };
 
 // Not thread-safe, nor are its members while it steps, except their cancel(). Keeps its model alive, not its members: a session
-// that is destroyed leaves.
+// that is destroyed leaves. Members hold their caches and outputs; the scratch memory of joint passes is shared.
 class Batch {
  public:
-  // All memory is taken here and in add(). Throws Error.
+  // All memory is taken here and in add(), and scratch memory for one step at a time. Throws Error.
   explicit Batch(const Model& model, const BatchOptions& options = {});
   Batch(Batch&&) noexcept;
   Batch& operator=(Batch&&) noexcept;
@@ -53,7 +53,8 @@ class Batch {
   // Joint passes: first one token for each member that generates, then prompts, which share the remaining rows evenly, the
   // odd ones going to each in turn. Returns when a member has its max_new_tokens, so that nobody waits for another's prompt;
   // when no member has anything left to do; or when the budget ends, maybe inside a pass, which the next step resumes.
-  // One member's failure leaves the others alone.
+  // One member's failure leaves the others alone. Throws Error{out_of_memory}, with all members as they were, when all scratch
+  // memory is in use by other steps and there is none for more.
   BatchResult step(const BatchStepOptions& options = {});
   // Throws Error{invalid_argument} when it is no member.
   const MemberResult& last_result(const Session& session) const;

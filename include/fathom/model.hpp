@@ -18,6 +18,7 @@
 
 namespace fathom {
 
+// f16 stores numbers above 65,504 as infinity: bf16 or f32 for models whose keys or values are larger.
 enum class CacheFormat : std::int32_t { automatic = 0, f32 = 1, f16 = 2, bf16 = 3, q8_0 = 4 };
 
 struct ModelOptions {
@@ -61,7 +62,8 @@ struct ModelInfo {
 };
 
 // Memory by what it is for. mapped_bytes are the files', read where they lie; cache, scratch and weights come from the host's
-// allocator; other_bytes is bookkeeping of a known size: sampling, timelines, traces.
+// allocator. Each session has its own cache_bytes and other_bytes, which are its timeline, its logits and what is not taken.
+// Sessions of a model share scratch_bytes, unless they step at the same time.
 struct MemoryNeeds {
   std::int64_t mapped_bytes = 0;
   std::int64_t weights_bytes = 0;  // of weights that are read or moved into memory
@@ -96,9 +98,10 @@ class Model {
   const std::array<std::uint8_t, 32>& fingerprint() const;
   // Throws Error{not_found} for a checkpoint without tokenizer files.
   const Tokenizer& tokenizer() const;
-  // Bytes a session of this context length will hold: its cache, filled to the end, and its scratch memory.
+  // Bytes a session of this context length takes alone: its cache, filled to the end, and the scratch memory of its steps,
+  // which further sessions share.
   std::int64_t session_bytes(std::int64_t context_length, CacheFormat cache = CacheFormat::automatic) const;
-  // What a session with these options would take. Throws as Session's constructor does for them.
+  // What a session with these options takes when it is the model's only one. Throws as Session's constructor does for them.
   MemoryNeeds session_memory(const SessionOptions& options) const;
 
   struct Impl;

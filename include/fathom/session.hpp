@@ -17,12 +17,12 @@
 namespace fathom {
 
 struct SessionOptions {
-  std::int64_t context_length = 0;  // tokens it can hold; 0: the model's, at most 8,192
-  CacheFormat cache = CacheFormat::automatic;
-  std::int32_t chunk_rows = 512;  // at most so many prompt tokens go through the model together
-  bool trace_routes = false;      // keep the experts' choice for every token; see Session::take_routes
-  bool count_routes = false;      // keep totals of the experts' choices; see Session::route_totals
-  std::int32_t top_logprobs = 0;  // keep so many, 1 to 20, of the likeliest tokens; see Session::take_logprobs
+  std::int64_t context_length = 0;             // tokens it can hold; 0: the model's, at most 8,192
+  CacheFormat cache = CacheFormat::automatic;  // f16 overflows above 65,504
+  std::int32_t chunk_rows = 512;               // at most so many prompt tokens go through the model together
+  bool trace_routes = false;                   // keep the experts' choice for every token; see Session::take_routes
+  bool count_routes = false;                   // keep totals of the experts' choices; see Session::route_totals
+  std::int32_t top_logprobs = 0;               // keep so many, 1 to 20, of the likeliest tokens; see Session::take_logprobs
   SamplingOptions sampling;
   StopOptions stop;
 };
@@ -68,10 +68,11 @@ struct StepResult {
   double longest_unit_us = 0;      // the longest piece of work that could not be interrupted
 };
 
-// Not thread-safe, except cancel(). Owns its memory; keeps its model alive.
+// Not thread-safe, except cancel(). Owns its cache and keeps its model alive. Steps work in scratch memory of the model, which
+// all its sessions share: an idle session holds none.
 class Session {
  public:
-  // All memory is sized and taken here. Throws Error.
+  // All memory is sized and taken here, and scratch memory for one step at a time. Throws Error.
   Session(const Model& model, const SessionOptions& options = {});
   Session(Session&&) noexcept;
   Session& operator=(Session&&) noexcept;
@@ -83,6 +84,10 @@ class Session {
   void append(std::span<const TokenId> tokens);
 
   // Works: takes in what is queued, then generates. Throws Error{wrong_state} when there is nothing to go on from.
+  // A step that finds all scratch memory in use by other steps, under way or paused by their budgets, takes more for itself;
+  // throws Error{out_of_memory}, with the session as it was, where there is none.
+  // Throws Error{corrupt_file} with position and count when the model's logits are NaN or infinite. Nothing is drawn from them,
+  // and the session can be rewound.
   StepResult step(const StepOptions& options = {});
 
   // Generated since the last call: whole characters only; stop tokens and stop strings are not part of it. When a stop
@@ -143,7 +148,8 @@ class Session {
   // save() does not.
   //
   // Called before each token is drawn with the logits it is drawn from, [vocab], to edit. An exception fails the step; the next
-  // one calls again. An empty function removes it.
+  // one calls again. Steps throw Error{callback_failed} when it leaves a NaN, or no token above minus infinity. An empty
+  // function removes it.
   void set_logits_hook(LogitsHook hook);
   // Experts of a layer that may be chosen, [experts], 0 for those that may not; empty: all. Throws Error{invalid_argument} when
   // fewer than experts_per_token are left, or the layer has none.
@@ -151,7 +157,8 @@ class Session {
   // The experts of a layer that every token takes, [experts_per_token]; empty: the router's. Throws Error{invalid_argument}.
   void force_experts(std::int64_t layer, std::span<const std::int32_t> experts);
 
-  // From any thread: a step under way returns soon with StopReason::cancelled; without one, the next step does.
+  // A step under way returns soon with StopReason::cancelled; without one, the next step does, unless an append, sync, rewind,
+  // reset or restore comes first. From any thread, and from a signal handler.
   void cancel() noexcept;
 
   struct Impl;

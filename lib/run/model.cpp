@@ -91,6 +91,7 @@ std::shared_ptr<Model::Impl> open_impl(const std::shared_ptr<Runtime::Impl>& hos
   auto impl = std::make_shared<Model::Impl>();
   impl->runtime = host;
   impl->network = std::move(opened.network);
+  impl->passes = std::make_unique<PassPool>(*impl->network, host->tasks->concurrency(), *host->allocator);
   impl->info = describe_model(opened.checkpoint, impl->network->config);
   impl->info.parameters = opened.parameters;
   impl->info.weight_bytes = opened.weight_bytes;

@@ -12,6 +12,7 @@
 
 #include "fathom/model.hpp"
 #include "model/pass/network.hpp"
+#include "run/pass_pool.hpp"
 #include "run/runtime_impl.hpp"
 
 namespace fathom {
@@ -19,6 +20,7 @@ namespace fathom {
 struct Model::Impl {
   std::shared_ptr<Runtime::Impl> runtime;
   std::shared_ptr<const model::Network> network;
+  std::unique_ptr<PassPool> passes;
   ModelInfo info;
   std::optional<Tokenizer> tokenizer;
   std::vector<std::pair<std::string, std::string>> texts;  // metadata, in file order

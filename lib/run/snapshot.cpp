@@ -218,7 +218,7 @@ void rows(Io& io, const nn::KvCache& cache, std::int64_t settled) {
   }
 }
 
-State describe(const Session::Impl& s) {
+State describe(const Timeline& s) {
   State state;
   state.cache_format = std::uint32_t(s.cache.format());
   state.fingerprint = s.model->fingerprint();
@@ -234,15 +234,12 @@ State describe(const Session::Impl& s) {
   state.new_tokens = s.new_tokens;
   state.top_logprobs = s.top_logprobs;
   state.logprobs = s.logprobs;
-  if (s.logits_valid) {
-    const float* row = s.pass.logits().row(0);
-    state.logits.assign(row, row + s.model->info.vocab_size);
-  }
+  if (s.logits_valid) state.logits = s.logits;
   return state;
 }
 
 template <typename Io>
-void write(Io& io, const Session::Impl& s) {
+void write(Io& io, const Timeline& s) {
   State state = describe(s);
   head(io, state);
   body(io, state, s.context, s.model->info.vocab_size);
@@ -250,7 +247,7 @@ void write(Io& io, const Session::Impl& s) {
   io.end();
 }
 
-void check_head(const State& state, const Session::Impl& s) {
+void check_head(const State& state, const Timeline& s) {
   if (state.fingerprint != s.model->fingerprint()) {
     fail(Status::invalid_argument, "the session was saved with another model than {}", s.model->info.path);
   }
@@ -266,7 +263,7 @@ void check_head(const State& state, const Session::Impl& s) {
   }
 }
 
-void check_body(const State& state, const Session::Impl& s) {
+void check_body(const State& state, const Timeline& s) {
   const auto holds = [](bool condition, const char* what) {
     if (!condition) fail(Status::corrupt_file, "the saved state is damaged: {}", what);
   };
@@ -290,17 +287,17 @@ void check_body(const State& state, const Session::Impl& s) {
 
 void Session::save(const std::function<void(std::span<const std::byte>)>& sink) const {
   Writer writer(sink);
-  write(writer, *impl_);
+  write(writer, impl_->timeline);
 }
 
 std::int64_t Session::saved_bytes() const {
   Measure measure;
-  write(measure, *impl_);
+  write(measure, impl_->timeline);
   return measure.total;
 }
 
 void Session::restore(const std::function<void(std::span<std::byte>)>& source) {
-  Impl& s = *impl_;
+  Timeline& s = impl_->timeline;
   Reader reader(source);
   State state;
   head(reader, state);
@@ -314,12 +311,9 @@ void Session::restore(const std::function<void(std::span<std::byte>)>& source) {
   checked.configure(state.sampling);
   state.tokens.reserve(std::size_t(s.context));
   state.new_tokens.reserve(std::size_t(s.context));
-  state.logprobs.reserve(std::size_t(s.context * (state.top_logprobs > 0 ? 1 + state.top_logprobs : 0)));
 
   // Nothing below fails.
-  s.leave_joint_pass();
-  s.pass.stop();
-  s.doing = Impl::Doing::nothing;
+  s.drop_rows();
   s.cache = std::move(cache);
   s.computed = state.settled;
   s.tokens = std::move(state.tokens);
@@ -335,7 +329,8 @@ void Session::restore(const std::function<void(std::span<std::byte>)>& source) {
   s.routes.clear();
   s.totals.clear();
   s.logits_valid = !state.logits.empty();
-  if (s.logits_valid) s.pass.adopt_logits(state.logits.data());
+  if (s.logits_valid) s.logits = std::move(state.logits);
+  s.cancelled = false;
 }
 
 }  // namespace fathom

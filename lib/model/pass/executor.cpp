@@ -158,12 +158,6 @@ bool Pass::run_stage(TaskSystem& tasks, const Deadline& deadline, const CancelFl
   return unit_ == units;
 }
 
-void Pass::adopt_logits(const float* row) noexcept {
-  stop();
-  head_rows = 1;
-  std::copy_n(row, memory.logits.cols, memory.logits.data);
-}
-
 double Pass::take_longest_unit_us() noexcept { return std::exchange(longest_us_, 0.0); }
 
 void Pass::observe(const Stage& done) const {

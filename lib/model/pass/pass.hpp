@@ -33,7 +33,7 @@ struct RowSpan {
   const LayerSteering* steering = nullptr;  // [layers], or null
 };
 
-// Everything one pass works on. Made once for a session, begun many times; no allocation after it is made.
+// Everything one pass works on. Made once, begun many times, for any sequences; no allocation after it is made.
 class Pass {
  public:
   // `rows`: most rows of a pass; `logit_rows`: most rows of one begin_head. Throws Error{out_of_memory}.
@@ -60,14 +60,12 @@ class Pass {
   void fail(Status status, const char* sentence) noexcept;
 
   Matrix<const float> logits() const noexcept { return {memory.logits.data, head_rows, memory.logits.cols}; }
-  // Makes `row` [vocab] what logits() shows, as if a head of one row had just ended.
-  void adopt_logits(const float* row) noexcept;
   // Longest unit since the last call, in microseconds.
   double take_longest_unit_us() noexcept;
   // Time spent by part since the pass was made, in microseconds.
   std::span<const double, kParts> part_us() const noexcept { return part_us_; }
 
-  // From here on keeps the experts' choice of every row.
+  // From here on keeps the experts' choice of every row. Throws Error{out_of_memory}.
   void trace_routes(Allocator& allocator) { routes.start(allocator); }
   std::span<const std::int32_t> traced_ids(std::int64_t moe_layer, std::int64_t row) const noexcept {
     return routes.ids(moe_layer, row);

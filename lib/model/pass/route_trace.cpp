@@ -8,11 +8,17 @@ RouteTrace::RouteTrace(const Config& config, std::int64_t rows) : rows_(rows), p
   for (const LayerSpec& layer : config.layers) moe_index_.push_back(layer.routed ? int(moe_layers_++) : -1);
 }
 
+std::int64_t RouteTrace::bytes_for(const Config& config, std::int64_t rows) {
+  const std::int64_t choices = RouteTrace(config, rows).moe_layers_ * rows * config.router.experts_per_token;
+  return choices * std::int64_t(sizeof(std::int32_t) + sizeof(float));
+}
+
 void RouteTrace::start(Allocator& allocator) {
   if (ids_) return;
   const std::size_t slots = std::size_t(moe_layers_ * rows_ * per_token_);
-  ids_ = Buffer(allocator, slots * sizeof(std::int32_t), MemoryPurpose::other);
-  weights_ = Buffer(allocator, slots * sizeof(float), MemoryPurpose::other);
+  Buffer ids(allocator, slots * sizeof(std::int32_t), MemoryPurpose::scratch);
+  weights_ = Buffer(allocator, slots * sizeof(float), MemoryPurpose::scratch);
+  ids_ = std::move(ids);
 }
 
 std::size_t RouteTrace::place(std::int64_t moe_layer, std::int64_t row) const noexcept {

@@ -14,7 +14,8 @@ class RouteTrace {
  public:
   RouteTrace(const Config& config, std::int64_t rows);
 
-  // Takes the memory; without it nothing is kept. Throws Error{out_of_memory}.
+  static std::int64_t bytes_for(const Config& config, std::int64_t rows);
+  // Takes the memory, bytes_for() of it; without it nothing is kept. Throws Error{out_of_memory}, and is then as it was.
   void start(Allocator& allocator);
   // ids and weights [rows, experts_per_token] of layer `layer`.
   void keep(int layer, std::span<const std::int32_t> ids, std::span<const float> weights) noexcept;

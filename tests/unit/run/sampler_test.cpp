@@ -15,6 +15,11 @@ using namespace fathom;
 
 namespace {
 
+TokenId draw(Sampler& sampler, const std::vector<float>& logits, const std::vector<TokenId>& history = {}) {
+  SamplerScratch scratch(std::int64_t(logits.size()), heap_allocator());
+  return sampler.sample(logits, history, scratch);
+}
+
 constexpr float kInf = std::numeric_limits<float>::infinity();
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 
@@ -22,7 +27,7 @@ TokenId sample_once(const std::vector<float>& logits, const SamplingOptions& opt
                     const std::vector<TokenId>& history = {}) {
   Sampler sampler(std::int64_t(logits.size()), std::int64_t(logits.size()));
   sampler.configure(options);
-  return sampler.sample(logits, history);
+  return draw(sampler, logits, history);
 }
 
 // Penalties as SamplingOptions words them.
@@ -76,7 +81,7 @@ void check_distribution(const std::vector<float>& logits, const SamplingOptions&
   Sampler sampler(std::int64_t(logits.size()), std::int64_t(logits.size()));
   sampler.configure(options);
   std::map<TokenId, int> drawn;
-  for (int i = 0; i < kDraws; ++i) ++drawn[sampler.sample(logits, history)];
+  for (int i = 0; i < kDraws; ++i) ++drawn[draw(sampler, logits, history)];
   for (const auto& [id, count] : drawn) {
     CAPTURE(id);
     CHECK(expected.count(id) == 1);
@@ -158,22 +163,22 @@ TEST_CASE("a seed draws the same tokens again, another seed others") {
   SamplingOptions options;
   options.temperature = 1.0f;
   options.seed = 42;
-  const auto draw = [&](Sampler& sampler) {
+  const auto draw_many = [&](Sampler& sampler) {
     std::vector<TokenId> out;
-    for (int i = 0; i < 50; ++i) out.push_back(sampler.sample(kLogits, {}));
+    for (int i = 0; i < 50; ++i) out.push_back(draw(sampler, kLogits));
     return out;
   };
   Sampler first(8, 8), second(8, 8);
   first.configure(options);
   second.configure(options);
-  const std::vector<TokenId> drawn = draw(first);
-  CHECK(draw(second) == drawn);
-  CHECK(draw(first) != drawn);
+  const std::vector<TokenId> drawn = draw_many(first);
+  CHECK(draw_many(second) == drawn);
+  CHECK(draw_many(first) != drawn);
   first.restart();
-  CHECK(draw(first) == drawn);
+  CHECK(draw_many(first) == drawn);
   options.seed = 43;
   second.configure(options);
-  CHECK(draw(second) != drawn);
+  CHECK(draw_many(second) != drawn);
 }
 
 TEST_CASE("padding rows of the head are never chosen, however likely they look") {
@@ -182,16 +187,16 @@ TEST_CASE("padding rows of the head are never chosen, however likely they look")
   Sampler sampler(12, 8);
   SamplingOptions options;
   sampler.configure(options);
-  CHECK(sampler.sample(logits, {}) == 2);
+  CHECK(draw(sampler, logits) == 2);
   options.temperature = 2.0f;
   for (const std::int32_t top_k : {0, 10}) {
     options.top_k = top_k;
     sampler.configure(options);
-    for (int i = 0; i < 500; ++i) CHECK(sampler.sample(logits, {}) < 8);
+    for (int i = 0; i < 500; ++i) CHECK(draw(sampler, logits) < 8);
   }
   Sampler larger(8, 100);  // a tokenizer that knows more tokens than the head has rows
   larger.configure({});
-  CHECK(larger.sample(kLogits, {}) == 2);
+  CHECK(draw(larger, kLogits) == 2);
 }
 
 TEST_CASE("logits that are no numbers lose, and all of them together still give a token") {
@@ -237,5 +242,5 @@ TEST_CASE("options out of range are refused by their name, and those before stay
   refused("frequency_penalty", [](SamplingOptions& o) { o.frequency_penalty = kInf; });
   refused("presence_penalty", [](SamplingOptions& o) { o.presence_penalty = kNan; });
   refused("penalty_window is -1", [](SamplingOptions& o) { o.penalty_window = -1; });
-  CHECK(sampler.sample(kLogits, {}) == 2);
+  CHECK(draw(sampler, kLogits) == 2);
 }
