@@ -157,8 +157,8 @@ class Session {
   // The experts of a layer that every token takes, [experts_per_token]; empty: the router's. Throws Error{invalid_argument}.
   void force_experts(std::int64_t layer, std::span<const std::int32_t> experts);
 
-  // A step under way returns soon with StopReason::cancelled; without one, the next step does, unless an append, sync, rewind,
-  // reset or restore comes first. From any thread, and from a signal handler.
+  // A step under way drops its chunk and returns soon with StopReason::cancelled; without one, the next step does, unless an
+  // append, sync, rewind, reset or restore comes first. From any thread, and from a signal handler.
   void cancel() noexcept;
 
   struct Impl;

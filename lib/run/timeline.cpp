@@ -209,6 +209,13 @@ std::span<const float> Timeline::call_hook(SamplerScratch& scratch) const {
   return scratch.logits;
 }
 
+std::span<const TokenId> Timeline::propose(std::size_t room) noexcept {
+  if (!proposer) return {};
+  const std::size_t most = std::min({kMostGuesses, room, std::size_t(context) - tokens.size()});
+  const std::size_t count = proposer(proposer_source, *this, std::span(guesses_).first(most));
+  return std::span(guesses_).first(std::min(count, most));
+}
+
 bool Timeline::draw(SamplerScratch& scratch) {
   if (std::int64_t(tokens.size()) >= context) {
     stopped = StopReason::context_full;

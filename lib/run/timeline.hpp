@@ -1,6 +1,7 @@
 // A timeline: one text under way, as tokens, and all that it needs to go on but a pass.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -18,6 +19,11 @@
 namespace fathom {
 
 class Turn;
+struct Timeline;
+
+// Guesses the tokens that will be drawn after the timeline's last one: writes the first ones of `guesses`, returns how many.
+// What is generated does not depend on it: a guess is the token that is drawn, and then spares a pass, or it is forgotten.
+using Proposer = std::size_t (*)(void* source, const Timeline& timeline, std::span<TokenId> guesses) noexcept;
 
 // The first `computed` tokens are in the cache. What to do next follows: queued tokens go through the model; after the last of
 // them there are logits; from these a token is drawn, which is then queued.
@@ -56,6 +62,8 @@ struct Timeline {
   void keep_routes(const model::Pass& pass, const model::RowSpan& rows);
   // Logits of the last token in the cache, [vocab].
   void take_logits(const float* row) noexcept;
+  // Guesses of the next tokens, at most `room` and as many as the context has room for; none without a proposer.
+  std::span<const TokenId> propose(std::size_t room) noexcept;
   // Draws the next token; false when generation ends with it. Throws Error{corrupt_file} when the logits are not numbers, and
   // what the logits hook throws; nothing was drawn then.
   bool draw(SamplerScratch& scratch);
@@ -81,9 +89,14 @@ struct Timeline {
   StopReason stopped = StopReason::none;
   std::vector<model::LayerSteering> steering;  // [layers], or empty
   LogitsHook logits_hook;
+  Proposer proposer = nullptr;
+  void* proposer_source = nullptr;
   CancelFlag cancelled{false};
   Turn* under_way = nullptr;  // whose pass under way has rows of this timeline
   Turn* joint = nullptr;      // of the batch that this timeline is a member of
+
+  // More rows of one sequence may round differently than one alone.
+  static constexpr std::size_t kMostGuesses = 6;
 
  private:
   void reserve();
@@ -91,6 +104,8 @@ struct Timeline {
   void check_logits() const;
   // What the hook makes of the logits. Throws what the hook throws, and Error{callback_failed} when it leaves nothing to draw.
   std::span<const float> call_hook(SamplerScratch& scratch) const;
+
+  std::array<TokenId, kMostGuesses> guesses_{};
 };
 
 }  // namespace fathom

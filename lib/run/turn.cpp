@@ -17,7 +17,7 @@ Turn::Turn(const Model::Impl& model, const PassLimits& limits, std::size_t most_
   members_.reserve(most_members);
   parts_.reserve(most_members);
   spans_.reserve(most_members);
-  head_rows_.reserve(most_members);
+  head_rows_.reserve(std::size_t(limits.logit_rows));
   ready_.reserve(most_members);
   prompts_.reserve(most_members);
   ids_.reserve(std::size_t(limits.rows));
@@ -62,7 +62,13 @@ void Turn::step(const StepOptions& options) {
     member.done = false;
   }
   if (!lent_ && is_wanted()) lent_ = seat_.borrow();
-  while (verify(options, deadline) && commit(options)) propose();
+  while (verify(options, deadline) && commit(options)) propose(options);
+  if (doing_ == Doing::ahead && std::ranges::all_of(parts_, [](const Part& part) { return part.guesses == 0; })) end_pass();
+  // whoever was cancelled may never go on
+  if (!parts_.empty() &&
+      std::ranges::all_of(parts_, [](const Part& part) { return part.member->result.step.stop == StopReason::cancelled; })) {
+    drop_body();
+  }
   if (doing_ == Doing::nothing) lent_ = {};
   for (Member& member : members_) {
     member.result.step.queued_tokens = member.timeline->queued_appended();
@@ -76,7 +82,8 @@ bool Turn::is_wanted() const noexcept {
 
 // ---- commit
 
-// Draws the member's next token when its logits are there. True when it has rows for the next pass.
+// Draws the member's next tokens, one and those that were guessed, when there are logits. True when it has rows for the next
+// pass.
 bool Turn::commit(Member& member, const StepOptions& options) {
   Timeline& timeline = *member.timeline;
   if (member.done) return false;
@@ -87,22 +94,48 @@ bool Turn::commit(Member& member, const StepOptions& options) {
     if (timeline.stopped != StopReason::none) attempt(member, [&] { timeline.text.finish(); });
     return false;
   }
-  if (timeline.cancelled.exchange(false)) {
-    member.done = true;
-    member.result.step.stop = StopReason::cancelled;
+  do {
+    if (timeline.cancelled.exchange(false)) {
+      member.done = true;
+      member.result.step.stop = StopReason::cancelled;
+      return false;
+    }
+    if (timeline.queued() > 0) return true;
+    if (member.result.step.new_tokens >= options.max_new_tokens) return false;
+    const std::size_t before = timeline.tokens.size();
+    attempt(member, [&] {
+      if (timeline.draw(lent_->sampling)) return;
+      member.done = true;
+      member.result.step.stop = timeline.stopped;
+      timeline.text.finish();
+    });
+    member.result.step.new_tokens += std::int64_t(timeline.tokens.size() - before);
+    if (member.done) return false;
+  } while (accept_guess(member));
+  return member.result.step.new_tokens < options.max_new_tokens;
+}
+
+// The token just drawn went through the model already, when it is the member's next guess: then its row counts, and its logits
+// are there. Otherwise all guesses behind are wrong.
+bool Turn::accept_guess(Member& member) noexcept {
+  if (doing_ != Doing::ahead) return false;
+  const auto part = std::ranges::find(parts_, &member, &Part::member);
+  if (part == parts_.end() || part->guesses == 0) return false;
+  Timeline& timeline = *member.timeline;
+  model::RowSpan row = part->rows;
+  row.first_row += timeline.computed - row.first_position;
+  row.first_position = timeline.computed;
+  row.rows = 1;
+  if (ids_[std::size_t(row.first_row)] != timeline.tokens.back()) {
+    part->guesses = 0;
     return false;
   }
-  if (timeline.queued() > 0) return true;
-  if (member.result.step.new_tokens >= options.max_new_tokens) return false;
-  const std::size_t before = timeline.tokens.size();
-  attempt(member, [&] {
-    if (timeline.draw(lent_->sampling)) return;
-    member.done = true;
-    member.result.step.stop = timeline.stopped;
-    timeline.text.finish();
-  });
-  member.result.step.new_tokens += std::int64_t(timeline.tokens.size() - before);
-  return !member.done && member.result.step.new_tokens < options.max_new_tokens;
+  --part->guesses;
+  timeline.take_in(row);
+  timeline.take_logits(
+      lent_->pass.logits().row(part->logit_row + row.first_row - (part->rows.first_row + part->rows.rows - 1)));
+  if (timeline.follows_routes()) attempt(member, [&] { timeline.keep_routes(lent_->pass, row); });
+  return !member.done;
 }
 
 // False when nobody has rows for another pass, or somebody has all that it was to get, so that nobody waits for another's
@@ -119,36 +152,46 @@ bool Turn::commit(const StepOptions& options) {
 
 // ---- propose
 
-// The next `count` queued tokens, as rows.
-void Turn::add_rows(Member& member, std::int64_t count) {
+// The next `count` queued tokens, as rows, and guesses of those after them.
+void Turn::add_rows(Member& member, std::int64_t count, std::span<const TokenId> guesses) {
   Timeline& timeline = *member.timeline;
   timeline.logits_valid = false;
   timeline.under_way = this;
-  spans_.push_back({&timeline.cache, timeline.computed, std::int64_t(ids_.size()), count, timeline.steering_or_null()});
-  parts_.push_back({&member, spans_.back(), false});
+  const model::RowSpan rows{&timeline.cache, timeline.computed, std::int64_t(ids_.size()), count, timeline.steering_or_null()};
+  parts_.push_back({&member, rows, std::int64_t(guesses.size()), false, 0});
+  spans_.push_back(rows);
+  spans_.back().rows += std::int64_t(guesses.size());
   const auto first = timeline.tokens.begin() + timeline.computed;
   ids_.insert(ids_.end(), first, first + count);
+  ids_.insert(ids_.end(), guesses.begin(), guesses.end());
 }
 
-// First one row for each timeline that generates. Prompts share the remaining rows evenly, the odd ones going to each in turn.
-void Turn::propose() {
+// First one row for each timeline that generates, and its guesses. Prompts share the remaining rows evenly, the odd ones going
+// to each in turn.
+void Turn::propose(const StepOptions& options) {
+  if (doing_ == Doing::ahead) end_pass();
   spans_.clear();
   ids_.clear();
   prompts_.clear();
+  // on_logits is for tokens of the timeline
+  const PassLimits& most = seat_.limits();
+  std::int64_t spare = options.on_logits ? 0 : std::min(most.rows, most.logit_rows) - std::int64_t(ready_.size());
   for (Member* member : ready_) {
     if (member->timeline->queued() == 1) {
-      add_rows(*member, 1);
+      const std::span<const TokenId> guesses = member->timeline->propose(std::size_t(spare));
+      spare -= std::int64_t(guesses.size());
+      add_rows(*member, 1, guesses);
     } else {
       prompts_.push_back(member);
     }
   }
   if (!prompts_.empty()) {
-    const std::int64_t room = seat_.limits().rows - std::int64_t(ids_.size());
+    const std::int64_t room = most.rows - std::int64_t(ids_.size());
     const std::int64_t share = room / std::int64_t(prompts_.size()), odd = room % std::int64_t(prompts_.size());
     std::rotate(prompts_.begin(), prompts_.begin() + std::ptrdiff_t(odd_row_++ % prompts_.size()), prompts_.end());
     for (std::size_t i = 0; i < prompts_.size(); ++i) {
       const std::int64_t granted = share + (std::int64_t(i) < odd);
-      if (granted > 0) add_rows(*prompts_[i], std::min(granted, prompts_[i]->timeline->queued()));
+      if (granted > 0) add_rows(*prompts_[i], std::min(granted, prompts_[i]->timeline->queued()), {});
     }
   }
   lent_->pass.begin(spans_, ids_);
@@ -159,7 +202,7 @@ void Turn::propose() {
 
 // The pass under way, to its end. False when the step ends first.
 bool Turn::verify(const StepOptions& options, const Deadline& deadline) {
-  while (doing_ != Doing::nothing) {
+  while (doing_ != Doing::nothing && doing_ != Doing::ahead) {
     if (is_abandoned()) return false;
     switch (doing_) {
       case Doing::body:
@@ -167,8 +210,8 @@ bool Turn::verify(const StepOptions& options, const Deadline& deadline) {
         end_body();
         break;
       case Doing::rows:
-        if (options.on_logits && reported_ < std::int64_t(ids_.size())) {
-          lent_->pass.begin_head(reported_, std::min(seat_.limits().logit_rows, std::int64_t(ids_.size()) - reported_));
+        if (options.on_logits && reported_ < parts_.front().rows.rows) {
+          lent_->pass.begin_head(reported_, std::min(seat_.limits().logit_rows, parts_.front().rows.rows - reported_));
           doing_ = Doing::report;
         } else {
           begin_head();
@@ -183,7 +226,7 @@ bool Turn::verify(const StepOptions& options, const Deadline& deadline) {
         }
         break;
       case Doing::head:
-        if (options.on_logits && reported_ < std::int64_t(ids_.size())) {
+        if (options.on_logits && reported_ < parts_.front().rows.rows) {
           doing_ = Doing::rows;
         } else {
           if (!advance(deadline)) return false;
@@ -191,6 +234,7 @@ bool Turn::verify(const StepOptions& options, const Deadline& deadline) {
         }
         break;
       case Doing::nothing:
+      case Doing::ahead:
         break;
     }
   }
@@ -245,12 +289,15 @@ void Turn::report(const StepOptions& options) noexcept {
   });
 }
 
-// Of the last rows of those who have nothing queued: for others the logits are not needed.
+// Of the last rows and the guesses of those who have nothing queued: for others the logits are not needed.
 void Turn::begin_head() noexcept {
   head_rows_.clear();
   for (Part& part : parts_) {
     part.wants_logits = part.member->timeline->queued() == 0;
-    if (part.wants_logits) head_rows_.push_back(part.rows.first_row + part.rows.rows - 1);
+    if (!part.wants_logits) part.guesses = 0;
+    part.logit_row = std::int64_t(head_rows_.size());
+    const std::int64_t last = part.rows.first_row + part.rows.rows - 1;
+    for (std::int64_t row = last; part.wants_logits && row <= last + part.guesses; ++row) head_rows_.push_back(row);
   }
   if (head_rows_.empty()) {
     end_pass();
@@ -261,11 +308,17 @@ void Turn::begin_head() noexcept {
 }
 
 void Turn::end_head() noexcept {
-  std::int64_t row = 0;
+  bool ahead = false;
   for (const Part& part : parts_) {
-    if (part.wants_logits) part.member->timeline->take_logits(lent_->pass.logits().row(row++));
+    if (!part.wants_logits) continue;
+    part.member->timeline->take_logits(lent_->pass.logits().row(part.logit_row));
+    ahead |= part.guesses > 0;
   }
-  end_pass();
+  if (ahead) {
+    doing_ = Doing::ahead;
+  } else {
+    end_pass();
+  }
 }
 
 void Turn::end_pass() noexcept {
@@ -301,7 +354,8 @@ void Turn::settle() noexcept {
 }
 
 void Turn::drop_body() noexcept {
-  if (doing_ != Doing::body) return;
+  for (Part& part : parts_) part.guesses = 0;
+  if (doing_ != Doing::body && doing_ != Doing::ahead) return;
   lent_->pass.stop();
   end_pass();
   lent_ = {};

@@ -2,9 +2,11 @@
 // own timeline alone, a batch one of its members'.
 //
 // A step goes round three stations until everybody has what was asked for, or the budget ends:
-//   propose   gives each timeline its rows of the next pass: tokens that are queued
+//   propose   gives each timeline its rows of the next pass: queued tokens, and behind the last one guesses of the next ones
 //   verify    runs the pass: the body stores the rows in the caches, the head makes logits of those that need them
-//   commit    draws from the logits
+//   commit    draws from the logits; while the token that is drawn is the next guess, the logits after it are there already.
+//   The
+//             rows of other guesses are forgotten: the next pass writes over them
 #pragma once
 
 #include <array>
@@ -55,7 +57,7 @@ class Turn {
   // Ends the pass under way, and gives it back. Nobody has counted on a body yet, so it is dropped; rows of a finished one are
   // in the caches, so their head is finished.
   void settle() noexcept;
-  // Drops a body under way, and leaves a head.
+  // Drops a body under way and all guesses, and leaves a head.
   void drop_body() noexcept;
   // As settle, where one timeline of the pass does not want its rows any more: nothing is finished for it alone.
   void drop() noexcept;
@@ -64,8 +66,10 @@ class Turn {
   // The rows of one member in the pass under way.
   struct Part {
     Member* member = nullptr;
-    model::RowSpan rows;
-    bool wants_logits = false;  // of its last row
+    model::RowSpan rows;         // without the guesses, which follow
+    std::int64_t guesses = 0;    // that were neither drawn nor refuted yet
+    bool wants_logits = false;   // of its last row and of the guesses
+    std::int64_t logit_row = 0;  // of the head, of its last row
   };
   enum class Doing {
     nothing,
@@ -73,13 +77,15 @@ class Turn {
     rows,    // of a finished body are there, and nothing has begun with them
     report,  // a head for on_logits
     head,    // that of the last rows
+    ahead,   // nothing runs: there are logits after guesses
   };
 
   bool is_wanted() const noexcept;
   bool commit(const StepOptions& options);
   bool commit(Member& member, const StepOptions& options);
-  void propose();
-  void add_rows(Member& member, std::int64_t count);
+  bool accept_guess(Member& member) noexcept;
+  void propose(const StepOptions& options);
+  void add_rows(Member& member, std::int64_t count, std::span<const TokenId> guesses);
   bool verify(const StepOptions& options, const Deadline& deadline);
 
   bool advance(const Deadline& deadline);

@@ -87,15 +87,31 @@ TEST_CASE("sessions that are idle share one pass, and the last one takes it alon
   CHECK(counted.memory.taken == 0);
 }
 
-TEST_CASE("steps take no memory from the host, and give the pass back") {
+TEST_CASE("steps take no memory, from the host or the heap, and give the pass back") {
   Counted counted("deepseek-v3");
   const auto first = counted.session(), second = counted.session();
-  const std::int64_t before = counted.memory.requests;
+  const std::int64_t before = counted.memory.requests, blocks = allocation_count();
   for (int i = 0; i < 5; ++i) {
     first->step({.max_new_tokens = 2});
     second->step({.max_new_tokens = 2});
   }
   CHECK(counted.memory.requests == before);
+  CHECK(allocation_count() == blocks);
+}
+
+TEST_CASE("a step that is cancelled inside a body gives its pass back, and the session goes on to the same tokens") {
+  Counted counted("deepseek-v3");
+  const auto cancelled = counted.session(), other = counted.session();
+  pause(*cancelled);
+  cancelled->cancel();
+  CHECK(cancelled->step().stop == StopReason::cancelled);
+  const std::int64_t before = counted.memory.requests;
+  other->step({.max_new_tokens = 4});
+  CHECK(counted.memory.requests == before);
+  cancelled->step({.max_new_tokens = 4});
+  const std::vector<TokenId> expected = continuation(counted.model, prompt_of(40), 4);
+  CHECK(cancelled->take_tokens() == expected);
+  CHECK(other->take_tokens() == expected);
 }
 
 TEST_CASE("a larger session brings a larger pass, which then serves all") {
@@ -158,7 +174,9 @@ TEST_CASE("a step that gets no pass fails, and the session goes on later") {
   paused->step({.max_new_tokens = 1});  // and is at rest
   other->step({.max_new_tokens = 4});
   CHECK(other->take_tokens() == continuation(counted.model, prompt_of(40), 4));
-  check_error(Status::out_of_memory, {"scratch"}, [&] { counted.session(0, with_rows(64 + 400)); });
+  SessionOptions larger = endless(800);
+  larger.chunk_rows = 600;
+  check_error(Status::out_of_memory, {"scratch"}, [&] { counted.session(0, larger); });
   paused->step({.max_new_tokens = 3});
   CHECK(paused->take_tokens() == continuation(counted.model, prompt_of(40), 4));
 }
