@@ -250,8 +250,14 @@ bool Turn::advance(const Deadline& deadline) {
     const Deadline slice = alone ? deadline : Deadline::after_us(kCancelSliceUs);
     const bool last = alone || deadline < slice;
     if (run(last ? deadline : slice, alone ? parts_.front().member->timeline->cancelled : kNever)) return true;
+    const model::Pass& pass = lent_->pass;
+    if (pass.failure() != Status::ok) {
+      for (Part& part : parts_) attempt(*part.member, [&] { throw Error(pass.failure(), pass.failure_text()); });
+      return false;
+    }
     see_cancelled();
-    if (last || is_abandoned()) return false;
+    // A pass that waits for something outside goes on with the next step.
+    if (last || pass.waiting() || is_abandoned()) return false;
   }
 }
 

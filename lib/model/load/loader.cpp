@@ -87,6 +87,17 @@ void load_ends(TensorLoader& t, Network& network) {
   network.token_embd = embedding;
 }
 
+// Are more than half of the weights in formats whose products round activations?
+bool mostly_rounds(const Network& network) {
+  std::int64_t rounding = 0, all = 0;
+  network.for_matrices([&](const MatrixUse& use) {
+    const std::int64_t values = use.weights.rows * use.weights.cols;
+    all += values;
+    if (use.linear && use.linear->form(1) == ActivationForm::quantised) rounding += values;
+  });
+  return 2 * rounding > all;
+}
+
 void make_plans(Network& network) {
   const Config& c = network.config;
   network.body.add(kEmbed);
@@ -116,7 +127,7 @@ LoadedWeights load_all(TensorLoader& t, Network& network) {
   report(t, 1.0, "loading layers");
   LoadedWeights loaded{t.bytes(), t.take_placements(), check_unused_tensors(t)};
   network.owned = t.take_owned();
-  network.rounds_activations = network.activation_forms(1).has(ActivationForm::quantised);
+  network.rounds_activations = mostly_rounds(network);
   for (const nn::RopeConfig& rope : c.ropes) network.rope_frequencies.push_back(nn::rope_frequencies(rope));
   make_plans(network);
   return loaded;
