@@ -44,10 +44,16 @@ class File {
   virtual std::uint64_t size() const noexcept = 0;
   // Fills `out` from `offset`. Throws Error{io_error} when it cannot, also when the range passes the end.
   virtual void read_at(std::uint64_t offset, std::span<std::byte> out) = 0;
-  // The whole file as readable memory that lives as long as this object, or an empty span when it cannot be mapped.
+  // The whole file as readable memory that lives as long as this object, or an empty span when it cannot be mapped. Weights are
+  // read from it for as long as a model is open, so all of it must stay readable and keep its bytes until then. (A map of an
+  // operating system's file does so while nobody shortens or overwrites the file; deleting it and renaming another one to its
+  // name are harmless.) See ModelOptions::read for files without this promise.
   virtual std::span<const std::byte> map() = 0;
-  // A range of the map is not needed in memory for now, though it may be read again: its pages may go. False, and nothing
-  // happens, where they cannot. Zero bytes only ask whether they can.
+  // Bytes that the file has now. Asked before mapped bytes are used: less than size() means that the end of the map cannot be
+  // read any more.
+  virtual std::uint64_t size_now() noexcept { return size(); }
+  // Hint: pages of this range of the map may be evicted; they stay readable. Returns false where the file cannot do so. A range
+  // of zero bytes only asks whether it can.
   virtual bool release(std::uint64_t, std::uint64_t) noexcept { return false; }
 };
 

@@ -11,7 +11,9 @@ namespace fathom {
 
 struct RuntimeOptions {
   Host host;
-  int threads = 0;  // of the runtime's own pool; 0: one for each core the process may use. Ignored with Host::tasks.
+  // Of the runtime's own pool; ignored with Host::tasks. 0: one for each core the process may use, or as many as the CPU quota
+  // of its container, rounded up, where that is less.
+  int threads = 0;
   // "scalar", "avx2", "avx512", "avx512_vnni", "avx512_bf16", "amx_int8"; empty: the best this CPU has. Where that is AMX,
   // Linux is asked to let the process use its registers, once and for good.
   std::string isa_limit;

@@ -3,6 +3,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
+
+#include "platform/container_limits.hpp"
+
 namespace fathom {
 namespace {
 
@@ -64,7 +68,9 @@ bool release_file_pages([[maybe_unused]] std::span<const std::byte> mapped) noex
 std::int64_t physical_memory_bytes() noexcept {
 #if defined(_SC_PHYS_PAGES)
   const long pages = ::sysconf(_SC_PHYS_PAGES);
-  return pages > 0 ? std::int64_t{pages} * ::sysconf(_SC_PAGESIZE) : 0;
+  if (pages <= 0) return 0;
+  const std::int64_t machine = std::int64_t{pages} * ::sysconf(_SC_PAGESIZE);
+  return std::clamp<std::int64_t>(container_limits().memory_bytes.value_or(machine), 1, machine);
 #else
   return 0;
 #endif

@@ -22,7 +22,8 @@ bool bring_in(std::span<const std::byte> mapped) noexcept;
 // Never for memory that is not such a map: its contents would be lost. False where the system cannot.
 bool release_file_pages(std::span<const std::byte> mapped) noexcept;
 
-// 0 where the system does not tell.
+// The machine's memory, or the lowest memory limit of the process's container where that is less. 0 where the system does not
+// tell.
 std::int64_t physical_memory_bytes() noexcept;
 
 }  // namespace fathom

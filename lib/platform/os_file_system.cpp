@@ -23,6 +23,17 @@ namespace {
   fail(missing ? Status::not_found : Status::io_error, "{}: {}: {}", path, what, std::generic_category().message(error));
 }
 
+// For what is there and is no regular file.
+[[noreturn]] void fail_kind(const std::string& path, mode_t mode) {
+  const char* const kind = S_ISDIR(mode)    ? "a directory"
+                           : S_ISFIFO(mode) ? "a pipe (FIFO)"
+                           : S_ISCHR(mode)  ? "a character device"
+                           : S_ISBLK(mode)  ? "a block device"
+                           : S_ISSOCK(mode) ? "a socket"
+                                            : "of another kind";
+  fail(Status::io_error, "{}: it is {}, not a regular file", path, kind);
+}
+
 class Descriptor {
  public:
   explicit Descriptor(int fd) : fd_(fd) {}
@@ -39,13 +50,10 @@ class Descriptor {
 
 class OsFile final : public File {
  public:
-  explicit OsFile(const std::string& path)
-      // Not blocking, because a path may turn out to be a pipe that nobody writes to.
-      : path_(path), descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
-    if (descriptor_.get() < 0) fail_os(errno, path_, "cannot be opened");
+  explicit OsFile(const std::string& path) : path_(path), descriptor_(open_regular(path)) {
     struct stat status{};
     if (::fstat(descriptor_.get(), &status) != 0) fail_os(errno, path_, "its size cannot be read");
-    if (!S_ISREG(status.st_mode)) fail(Status::io_error, "{}: not a regular file", path_);
+    if (!S_ISREG(status.st_mode)) fail_kind(path_, status.st_mode);
     size_ = std::uint64_t(status.st_size);
   }
   ~OsFile() override {
@@ -79,12 +87,27 @@ class OsFile final : public File {
     return map_;
   }
 
+  std::uint64_t size_now() noexcept override {
+    struct stat status{};
+    return ::fstat(descriptor_.get(), &status) == 0 ? std::uint64_t(status.st_size) : size_;
+  }
+
   bool release(std::uint64_t offset, std::uint64_t bytes) noexcept override {
     if (offset > map_.size() || bytes > map_.size() - offset) return false;
     return !map_.empty() && release_file_pages(map_.subspan(std::size_t(offset), std::size_t(bytes)));
   }
 
  private:
+  // Looks before it opens: opening a device may do something to it. Not blocking, because meanwhile the path may have become a
+  // pipe that nobody writes to.
+  static int open_regular(const std::string& path) {
+    struct stat status{};
+    if (::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) fail_kind(path, status.st_mode);
+    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (descriptor < 0) fail_os(errno, path, "cannot be opened");
+    return descriptor;
+  }
+
   std::string path_;
   Descriptor descriptor_;
   std::uint64_t size_ = 0;
@@ -103,8 +126,13 @@ class OsFileSystem final : public FileSystem {
     return std::filesystem::is_directory(path, ignored);
   }
   bool is_file(const std::string& path) override {
-    std::error_code ignored;
-    return std::filesystem::is_regular_file(path, ignored);
+    struct stat status{};
+    if (::stat(path.c_str(), &status) != 0) {
+      if (errno == ENOENT || errno == ENOTDIR) return false;
+      fail_os(errno, path, "cannot be looked at");
+    }
+    if (!S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)) fail_kind(path, status.st_mode);
+    return S_ISREG(status.st_mode);
   }
   std::vector<std::string> list(const std::string& directory) override {
     std::vector<std::string> names;

@@ -3,6 +3,7 @@
 // delays nobody.
 #include "platform/thread_pool.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "platform/container_limits.hpp"
 
 #if defined(__linux__)
 #include <pthread.h>
@@ -220,11 +222,12 @@ class ThreadPool final : public TaskSystem {
 }  // namespace
 
 int usable_cores() noexcept {
+  int cores = 0;
 #if defined(__linux__)
-  if (const int cores = CoreSet::usable().count(); cores > 0) return cores;
+  cores = CoreSet::usable().count();
 #endif
-  const unsigned cores = std::thread::hardware_concurrency();
-  return cores == 0 ? 1 : int(cores);
+  if (cores == 0) cores = std::max(int(std::thread::hardware_concurrency()), 1);
+  return std::min(cores, container_limits().cpus.value_or(cores));
 }
 
 std::unique_ptr<TaskSystem> make_thread_pool(int threads) {

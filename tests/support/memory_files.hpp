@@ -6,6 +6,7 @@
 #include <cstring>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,10 +18,11 @@ namespace fathom::test {
 
 // How the files behave; shared by the file system and every file it opened.
 struct MemoryFilePolicy {
-  bool mappable = true;        // false: map() returns an empty span
-  bool releasable = false;     // true: release() says that it gives pages back, as mapped files of the system do
-  std::uint64_t released = 0;  // bytes that were given back
-  int reads_until_fault = -1;  // counts down; the read that finds 0 throws io_error. Negative: never
+  bool mappable = true;                   // false: map() returns an empty span
+  bool releasable = false;                // true: release() says that it gives pages back, as mapped files of the system do
+  std::uint64_t released = 0;             // bytes that were given back
+  std::optional<std::uint64_t> size_now;  // what every file says of its length once it is open
+  int reads_until_fault = -1;             // counts down; the read that finds 0 throws io_error. Negative: never
 };
 
 class MemoryFile final : public File {
@@ -44,6 +46,8 @@ class MemoryFile final : public File {
     if (!policy_->mappable) return {};
     return {reinterpret_cast<const std::byte*>(content_->data()), content_->size()};
   }
+
+  std::uint64_t size_now() noexcept override { return policy_->size_now.value_or(size()); }
 
   bool release(std::uint64_t offset, std::uint64_t bytes) noexcept override {
     if (!policy_->releasable || offset > content_->size() || bytes > content_->size() - offset) return false;

@@ -1,39 +1,23 @@
 #include "platform/os_file_system.hpp"
 
 #include <doctest/doctest.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 
+#include "platform/unmapped_files.hpp"
 #include "support/check_error.hpp"
+#include "support/temporary_folder.hpp"
 
 using namespace fathom;
 using fathom::test::check_error;
+using fathom::test::TemporaryFolder;
 
 namespace {
-
-// A folder of its own for one test, removed at its end.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "fathom-XXXXXX").string();
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
-
-  std::string path(const std::string& name) const { return path_ + "/" + name; }
-  std::string put(const std::string& name, const std::string& content) const {
-    std::ofstream(path(name), std::ios::binary) << content;
-    return path(name);
-  }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 std::string read(File& file, std::uint64_t offset, std::size_t bytes) {
   std::string out(bytes, '?');
@@ -86,14 +70,72 @@ TEST_CASE("what is missing is not_found, and what is no plain file is io_error")
   const std::string file = folder.put("a", "x");
   check_error(Status::not_found, {folder.path("b")}, [&] { os_file_system().open(folder.path("b")); });
   check_error(Status::not_found, {file + "/c"}, [&] { os_file_system().open(file + "/c"); });
-  check_error(Status::io_error, {folder.path(), "not a regular file"}, [&] { os_file_system().open(folder.path()); });
+  check_error(Status::io_error, {folder.path(), "a directory", "not a regular file"},
+              [&] { os_file_system().open(folder.path()); });
   check_error(Status::not_found, {"zero byte"}, [&] { os_file_system().open(file + std::string(1, '\0') + "x"); });
 }
 
-TEST_CASE("a pipe is refused without waiting for a writer") {
+TEST_CASE("what is no regular file is refused by what it is, without waiting for a writer") {
   TemporaryFolder folder;
-  REQUIRE(mkfifo(folder.path("pipe").c_str(), 0600) == 0);
-  check_error(Status::io_error, {"not a regular file"}, [&] { os_file_system().open(folder.path("pipe")); });
+  const std::string pipe = folder.path("pipe"), socket_path = folder.path("socket");
+  REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
+  const int listener = ::socket(AF_UNIX, SOCK_STREAM, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  REQUIRE(socket_path.size() < sizeof address.sun_path);
+  std::strcpy(address.sun_path, socket_path.c_str());
+  REQUIRE(::bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+  ::close(listener);
+  std::filesystem::create_symlink(pipe, folder.path("link"));
+  const std::pair<std::string, std::string_view> cases[] = {{pipe, "a pipe (FIFO)"},
+                                                            {folder.path("link"), "a pipe (FIFO)"},
+                                                            {socket_path, "a socket"},
+                                                            {"/dev/null", "a character device"}};
+  for (const auto& [path, kind] : cases) {
+    CAPTURE(path);
+    check_error(Status::io_error, {path, kind, "not a regular file"}, [&, &at = path] { os_file_system().open(at); });
+    check_error(Status::io_error, {path, kind, "not a regular file"}, [&, &at = path] { os_file_system().is_file(at); });
+    CHECK_FALSE(os_file_system().is_directory(path));
+  }
+}
+
+TEST_CASE("a path that cannot be looked at is an error with the system's reason") {
+  TemporaryFolder folder;
+  const std::string loop = folder.path("loop");
+  std::filesystem::create_symlink(loop, loop);
+  check_error(Status::io_error, {loop}, [&] { os_file_system().is_file(loop); });
+  check_error(Status::io_error, {"too long"}, [&] { os_file_system().is_file(folder.path(std::string(300, 'x'))); });
+}
+
+TEST_CASE("an open file tells its length now") {
+  TemporaryFolder folder;
+  const std::string path = folder.put("a", "0123456789");
+  const auto file = os_file_system().open(path);
+  CHECK(file->size_now() == 10);
+  std::filesystem::resize_file(path, 4);
+  CHECK(file->size_now() == 4);
+  CHECK(file->size() == 10);
+  std::filesystem::resize_file(path, 12);
+  CHECK(file->size_now() == 12);
+  std::filesystem::remove(path);
+  CHECK(file->size_now() == 12);  // the file lives on without its name
+}
+
+TEST_CASE("files without maps read as they did") {
+  TemporaryFolder folder;
+  folder.put("a", "0123456789");
+  UnmappedFiles files(os_file_system());
+  const auto file = files.open(folder.path("a"));
+  CHECK(file->path() == folder.path("a"));
+  CHECK(file->size() == 10);
+  CHECK(file->size_now() == 10);
+  CHECK(read(*file, 3, 4) == "3456");
+  CHECK(file->map().empty());
+  CHECK_FALSE(file->release(0, 0));
+  CHECK(files.is_file(folder.path("a")));
+  CHECK(files.is_directory(folder.path()));
+  CHECK(files.list(folder.path()) == std::vector<std::string>{"a"});
+  check_error(Status::not_found, {folder.path("b")}, [&] { files.open(folder.path("b")); });
 }
 
 TEST_CASE("files and directories are told apart, and a directory lists sorted plain names") {
