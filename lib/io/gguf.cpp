@@ -178,9 +178,9 @@ class MetadataReader {
       case GgufType::u64:
         return unsigned_value(in_.number<std::uint64_t>(key));
       case GgufType::f32:
-        return Value(double(in_.number<float>(key)));
+        return Value::floating(double(in_.number<float>(key)));
       case GgufType::f64:
-        return Value(in_.number<double>(key));
+        return Value::floating(in_.number<double>(key));
       case GgufType::boolean:
         return Value(in_.number<std::uint8_t>(key) != 0);
       case GgufType::string:
@@ -188,8 +188,12 @@ class MetadataReader {
       case GgufType::array:
         break;
     }
+    refuse_type(type, key, begin);
+  }
+
+  [[noreturn]] void refuse_type(GgufType type, const std::string& key, std::uint64_t end) const {
     fail(Status::corrupt_file, "{}: metadata '{}': type {} before byte {}, expected 0 to 12, and no array in an array",
-         in_.path(), key, std::uint32_t(type), begin);
+         in_.path(), key, std::uint32_t(type), end);
   }
 
   static Value unsigned_value(std::uint64_t v) { return v >> 63 ? Value(v) : Value(std::int64_t(v)); }
@@ -197,6 +201,7 @@ class MetadataReader {
   Value array(const std::string& key) {
     const auto type = GgufType(in_.number<std::uint32_t>(key));
     const std::uint64_t begin = in_.at();
+    if (type > GgufType::f64 || type == GgufType::array) refuse_type(type, key, begin);  // also of an array without values
     const auto count = in_.number<std::uint64_t>(key);
     const std::uint64_t fits = in_.remaining() / min_bytes(type);
     if (count > fits || count > kMaxArrayValues - array_values_) {
@@ -211,7 +216,7 @@ class MetadataReader {
     return Value(std::move(values));
   }
 
-  // Of one value; 1 for what is no type, which the first value then reports.
+  // Of one value.
   static std::uint64_t min_bytes(GgufType type) {
     switch (type) {
       case GgufType::u16:
@@ -234,8 +239,8 @@ class MetadataReader {
   void set_alignment(GgufType type, const Value& value) {
     const std::int64_t alignment = value.as_int().value_or(0);
     if (type != GgufType::u32 || !std::has_single_bit(std::uint64_t(alignment))) {
-      fail(Status::corrupt_file, "{}: general.alignment is not a u32 that is a power of two (type {}, value {})", in_.path(),
-           std::uint32_t(type), alignment);
+      fail(Status::corrupt_file, "{}: general.alignment is {} of type {}, expected a power of two of type 4 (u32)", in_.path(),
+           describe(value), std::uint32_t(type));
     }
     alignment_ = std::uint32_t(alignment);
   }

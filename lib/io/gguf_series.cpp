@@ -17,9 +17,8 @@ Split read_split(const Value& metadata, const std::string& path) {
   const std::int64_t number = metadata["split.no"].as_int().value_or(-1);
   if (count == 0) return {};
   if (count < 0 || count > 65535 || number < 0 || number >= count) {
-    fail(Status::corrupt_file,
-         "{}: split.no {} of split.count {} (-1: absent or no integer); expected 0 <= no < count <= 65535", path, number,
-         count);
+    fail(Status::corrupt_file, "{}: split.no is {} and split.count is {}, expected integers with 0 <= no < count <= 65535",
+         path, metadata.has("split.no") ? describe(metadata["split.no"]) : "missing", describe(metadata["split.count"]));
   }
   return {number, count};
 }
@@ -41,8 +40,8 @@ void check_tensor_count(const Value& metadata, std::size_t found, const std::str
   if (!metadata.has("split.tensors.count")) return;
   const std::optional<std::int64_t> expected = metadata["split.tensors.count"].as_int();
   if (!expected || *expected < 0 || std::uint64_t(*expected) != found) {
-    fail(Status::corrupt_file, "{}: split.tensors.count is {}, but the parts hold {} tensors", path, expected.value_or(-1),
-         found);
+    fail(Status::corrupt_file, "{}: split.tensors.count is {}, but the parts hold {} tensors", path,
+         describe(metadata["split.tensors.count"]), found);
   }
 }
 

@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <charconv>
 #include <limits>
+#include <unordered_map>
+#include <vector>
 
 #include "base/error.hpp"
 #include "io/json_fault.hpp"
@@ -126,7 +128,7 @@ class Converter {
     Value::Object members;
     members.reserve(fields.size());
     for (const simdjson::dom::key_value_pair field : fields) members.emplace_back(std::string(field.key), convert(field.value));
-    if (refuse_duplicates_) check_keys(members);
+    settle_duplicates(members);
     return Value(std::move(members));
   }
 
@@ -138,13 +140,21 @@ class Converter {
     return Value(value);
   }
 
-  void check_keys(const Value::Object& members) const {
-    std::vector<std::string_view> keys;
-    keys.reserve(members.size());
-    for (const Value::Member& member : members) keys.push_back(member.first);
-    std::sort(keys.begin(), keys.end());
-    const auto twice = std::adjacent_find(keys.begin(), keys.end());
-    if (twice != keys.end()) fail(Status::corrupt_file, "{}: the key '{}' appears twice in one object", origin_, *twice);
+  // A key given again replaces the value and keeps the place, as in Python; or it is refused.
+  void settle_duplicates(Value::Object& members) const {
+    std::unordered_map<std::string_view, std::size_t> places;  // views of keys that stay where they are
+    places.reserve(members.size());
+    std::vector<std::size_t> repeated;
+    for (std::size_t i = 0; i < members.size(); ++i) {
+      const auto [first, unique] = places.emplace(members[i].first, i);
+      if (unique) continue;
+      if (refuse_duplicates_) {
+        fail(Status::corrupt_file, "{}: the key '{}' appears twice in one object", origin_, members[i].first);
+      }
+      members[first->second].second = std::move(members[i].second);
+      repeated.push_back(i);
+    }
+    for (auto i = repeated.rbegin(); i != repeated.rend(); ++i) members.erase(members.begin() + std::ptrdiff_t(*i));
   }
 
   std::string_view origin_;
@@ -173,11 +183,43 @@ std::string quoted(std::string_view text, std::size_t offset) {
   return c > 0x20 && c < 0x7f ? fmt::format("'{}'", char(c)) : fmt::format("the byte 0x{:02x}", c);
 }
 
+// A number that no double holds; in sentences a long one is cut.
+struct HugeNumber {
+  std::size_t offset;
+  std::string text;
+};
+
+std::optional<HugeNumber> find_huge_number(std::string_view text) {
+  constexpr std::size_t kShown = 20;
+  for (std::size_t at = 0; at < text.size();) {
+    if (text[at] == '"') {
+      at = end_of_string(text, at);
+      continue;
+    }
+    const std::string_view rest = text.substr(at);
+    const std::string_view number = rest.substr(0, rest.find_first_not_of("0123456789+-.eE"));
+    double ignored;
+    if (!number.empty() &&
+        std::from_chars(number.data(), number.data() + number.size(), ignored).ec == std::errc::result_out_of_range) {
+      if (number.size() <= kShown) return HugeNumber{at, std::string(number)};
+      return HugeNumber{at, fmt::format("{}... ({} characters)", number.substr(0, kShown), number.size())};
+    }
+    at += std::max<std::size_t>(number.size(), 1);
+  }
+  return std::nullopt;
+}
+
 [[noreturn]] void refuse(simdjson::error_code error, std::string_view text, std::size_t skipped, std::string_view origin) {
   if (error == simdjson::MEMALLOC) fail(Status::out_of_memory, "{}: no memory to parse {} bytes of JSON", origin, text.size());
   if (error == simdjson::CAPACITY) fail(Status::unsupported, "{}: {} bytes of JSON, 4 GiB are the limit", origin, text.size());
   const std::optional<JsonFault> fault = find_json_fault(text, kMaxDepth);
-  if (!fault) fail(Status::corrupt_file, "{}: not valid JSON: {}", origin, simdjson::error_message(error));
+  if (!fault) {
+    if (const auto number = find_huge_number(text)) {
+      fail(Status::corrupt_file, "{}: the number {} at byte {} is past the range of a double", origin, number->text,
+           skipped + number->offset);
+    }
+    fail(Status::corrupt_file, "{}: not valid JSON: {}", origin, simdjson::error_message(error));
+  }
   fail(Status::corrupt_file, "{}: not valid JSON: at byte {} found {}, expected {}", origin, skipped + fault->offset,
        quoted(text, fault->offset), fault->expected);
 }

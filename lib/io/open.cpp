@@ -30,6 +30,9 @@ Value with_chat_template(FileSystem& files, const std::string& folder, Value tok
 }
 
 [[noreturn]] void refuse_folder(FileSystem& files, const std::string& folder, std::string_view missing) {
+  if (files.is_directory(join(folder, missing))) {
+    fail(Status::not_found, "{}: it is a directory, expected a file of that name", join(folder, missing));
+  }
   const std::vector<std::string> names = files.list(folder);
   const auto gguf = std::find_if(names.begin(), names.end(), [](const std::string& name) { return name.ends_with(".gguf"); });
   if (gguf != names.end()) {

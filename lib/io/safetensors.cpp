@@ -17,6 +17,7 @@ namespace {
 constexpr std::uint64_t kLengthBytes = 8;
 constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;
 constexpr std::string_view kMetadataKey = "__metadata__";
+constexpr const char* kWholeModel = "model.safetensors";
 
 struct DType {
   std::string_view name;
@@ -82,7 +83,9 @@ Value read_header(File& file, std::uint64_t length) {
   return parse_json(text, origin, /*refuse_duplicates=*/true);  // InvalidHeader, InvalidHeaderDeserialization
 }
 
+// The reference reader takes null as no metadata; null among its strings is none.
 void check_metadata(const Value& metadata, const std::string& path) {
+  if (metadata.is_null()) return;
   if (!metadata.is_object()) fail(Status::corrupt_file, "{}: {} is not an object", path, kMetadataKey);
   for (const auto& [key, value] : metadata.object()) {
     if (!value.is_string()) fail(Status::corrupt_file, "{}: {}: '{}' is not a string", path, kMetadataKey, key);
@@ -94,9 +97,11 @@ std::vector<std::int64_t> read_shape(const Value& shape, std::string_view where)
   std::vector<std::int64_t> dims;
   dims.reserve(shape.array().size());
   for (const Value& element : shape.array()) {
-    const std::optional<std::int64_t> dim = element.as_int();
-    if (!dim || *dim < 0)
-      fail(Status::corrupt_file, "{}: shape[{}] is not a whole number from 0 to 2^63-1", where, dims.size());
+    const std::optional<std::int64_t> dim = element.written_int();
+    if (!dim || *dim < 0) {
+      fail(Status::corrupt_file, "{}: shape[{}] is {}, expected an integer from 0 to 2^63-1", where, dims.size(),
+           describe(element));
+    }
     dims.push_back(*dim);
   }
   return dims;
@@ -109,10 +114,13 @@ struct Range {
 
 Range read_data_offsets(const Value& offsets, std::string_view where) {
   const Value::Array& pair = offsets.array();
-  const std::int64_t begin = pair.size() == 2 ? pair[0].as_int().value_or(-1) : -1;
-  const std::int64_t end = pair.size() == 2 ? pair[1].as_int().value_or(-1) : -1;
+  if (pair.size() != 2) {
+    fail(Status::corrupt_file, "{}: 'data_offsets' is {}, expected [begin, end]", where, describe(offsets));
+  }
+  const std::int64_t begin = pair[0].written_int().value_or(-1), end = pair[1].written_int().value_or(-1);
   if (begin < 0 || end < begin) {
-    fail(Status::corrupt_file, "{}: 'data_offsets' is not [begin, end] with 0 <= begin <= end", where);
+    fail(Status::corrupt_file, "{}: 'data_offsets' is [{}, {}], expected integers [begin, end] with 0 <= begin <= end", where,
+         describe(pair[0]), describe(pair[1]));
   }
   return {std::uint64_t(begin), std::uint64_t(end)};
 }
@@ -213,9 +221,12 @@ std::unique_ptr<TensorSource> open_sharded(FileSystem& files, const std::string&
   std::set<std::string> names;
   for (const auto& [tensor, file] : weight_map) names.emplace(file);
   for (const std::string& name : names) {
-    if (!files.is_file(join(folder, name))) {
-      fail(Status::not_found, "{}: no such file, but {} names it", join(folder, name), index_path);
+    if (files.is_file(join(folder, name))) continue;
+    // An index that was left behind when its shards were merged.
+    if (!names.contains(kWholeModel) && files.is_file(join(folder, kWholeModel))) {
+      return open_files(files, folder, {kWholeModel});
     }
+    fail(Status::not_found, "{}: no such file, but {} names it", join(folder, name), index_path);
   }
   auto source = open_files(files, folder, {names.begin(), names.end()});
   const std::vector<std::string> part_names(names.begin(), names.end());
@@ -272,7 +283,7 @@ std::vector<TensorInfo> read_safetensors_header(File& file, std::uint32_t part) 
 std::unique_ptr<TensorSource> open_safetensors_folder(FileSystem& files, const std::string& folder) {
   const std::string index = join(folder, "model.safetensors.index.json");
   if (files.is_file(index)) return open_sharded(files, folder, index);
-  if (files.is_file(join(folder, "model.safetensors"))) return open_files(files, folder, {"model.safetensors"});
+  if (files.is_file(join(folder, kWholeModel))) return open_files(files, folder, {kWholeModel});
   return open_files(files, folder, {only_safetensors(files, folder)});
 }
 

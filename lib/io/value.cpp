@@ -1,6 +1,8 @@
 // Reading a Value: kinds, and conversions between the kinds of number that lose nothing.
 #include "io/value.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -30,24 +32,26 @@ std::optional<double> exact_double(std::uint64_t v) {
 
 bool Value::is_number() const {
   return std::holds_alternative<std::int64_t>(v_) || std::holds_alternative<std::uint64_t>(v_) ||
-         std::holds_alternative<double>(v_);
+         std::holds_alternative<double>(v_) || std::holds_alternative<Floating>(v_);
 }
 
-bool Value::is_integer() const {
-  if (const double* d = std::get_if<double>(&v_)) return fits_int64(*d);
-  return is_number();
-}
+bool Value::is_integer() const { return as_int() || std::holds_alternative<std::uint64_t>(v_); }
 
 std::optional<bool> Value::as_bool() const {
   if (const bool* b = std::get_if<bool>(&v_)) return *b;
   return std::nullopt;
 }
 
-std::optional<std::int64_t> Value::as_int() const {
+std::optional<std::int64_t> Value::written_int() const {
   if (const auto* i = std::get_if<std::int64_t>(&v_)) return *i;
   if (const auto* u = std::get_if<std::uint64_t>(&v_)) {
     if (*u <= std::uint64_t(std::numeric_limits<std::int64_t>::max())) return std::int64_t(*u);
   }
+  return std::nullopt;
+}
+
+std::optional<std::int64_t> Value::as_int() const {
+  if (const auto written = written_int()) return written;
   if (const double* d = std::get_if<double>(&v_)) {
     if (fits_int64(*d)) return std::int64_t(*d);
   }
@@ -56,6 +60,7 @@ std::optional<std::int64_t> Value::as_int() const {
 
 std::optional<double> Value::as_double() const {
   if (const double* d = std::get_if<double>(&v_)) return *d;
+  if (const Floating* f = std::get_if<Floating>(&v_)) return f->value;
   if (const auto* i = std::get_if<std::int64_t>(&v_)) return exact_double(*i);
   if (const auto* u = std::get_if<std::uint64_t>(&v_)) return exact_double(*u);
   return std::nullopt;
@@ -87,6 +92,25 @@ const Value& Value::operator[](std::string_view key) const {
 bool Value::has(std::string_view key) const {
   const Object& members = object();
   return std::any_of(members.begin(), members.end(), [&](const Member& member) { return member.first == key; });
+}
+
+std::string describe(const Value& value) {
+  constexpr std::size_t kMaxText = 40;  // of bytes; a cut falls between characters of UTF-8
+  if (value.is_null()) return "null";
+  if (const auto truth = value.as_bool()) return *truth ? "true" : "false";
+  if (value.is_array()) return fmt::format("an array of {}", value.array().size());
+  if (value.is_object()) return "an object";
+  if (const auto text = value.as_string()) {
+    if (text->size() <= kMaxText) return fmt::format("'{}'", *text);
+    std::size_t end = kMaxText;
+    while (end > 0 && (std::uint8_t((*text)[end]) & 0xc0) == 0x80) --end;
+    return fmt::format("'{}...' ({} bytes)", text->substr(0, end), text->size());
+  }
+  if (const auto integer = value.written_int()) return fmt::format("{}", *integer);
+  const auto number = value.as_double();
+  if (!number) return "an integer past 2^63";
+  const std::string shortest = fmt::format("{}", *number);
+  return std::isfinite(*number) && shortest.find_first_of(".e") == shortest.npos ? shortest + ".0" : shortest;
 }
 
 }  // namespace fathom::io

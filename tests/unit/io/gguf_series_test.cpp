@@ -108,15 +108,38 @@ TEST_CASE("parts that contradict their names, each other or the count of tensors
 TEST_CASE("split numbers out of range are refused") {
   MemoryFileSystem files;
   files.put("a.gguf", lone_part(3, 3));
-  check_error(Status::corrupt_file, {"a.gguf", "split.no 3", "split.count 3"}, [&] { io::open_gguf(files, "a.gguf"); });
+  check_error(Status::corrupt_file, {"a.gguf", "split.no is 3", "split.count is 3"}, [&] { io::open_gguf(files, "a.gguf"); });
   GgufWriter no_number;
   no_number.add("split.count", std::uint16_t(2));
   files.put("a.gguf", no_number.finish());
-  check_error(Status::corrupt_file, {"a.gguf", "split.no -1"}, [&] { io::open_gguf(files, "a.gguf"); });
+  check_error(Status::corrupt_file, {"a.gguf", "split.no is missing"}, [&] { io::open_gguf(files, "a.gguf"); });
   GgufWriter text;
   text.add("split.count", "two");
   files.put("a.gguf", text.finish());
-  check_error(Status::corrupt_file, {"a.gguf", "split.count -1"}, [&] { io::open_gguf(files, "a.gguf"); });
+  check_error(Status::corrupt_file, {"a.gguf", "split.count is 'two'"}, [&] { io::open_gguf(files, "a.gguf"); });
+}
+
+TEST_CASE("a series is numbered by integers, not by floats with integral values") {
+  MemoryFileSystem files;
+  for (const std::string key : {"split.no", "split.count", "split.tensors.count"}) {
+    CAPTURE(key);
+    GgufWriter writer;
+    for (const std::string other : {"split.no", "split.count", "split.tensors.count"}) {
+      const int value = other == "split.count" ? 1 : 0;
+      if (other == key) {
+        writer.add(other, float(value));
+      } else {
+        writer.add(other, std::uint16_t(value));
+      }
+    }
+    files.put("a-00001-of-00001.gguf", writer.finish());
+    const bool single = key == "split.tensors.count";  // one file alone is not counted
+    if (single) {
+      CHECK(io::open_gguf(files, "a-00001-of-00001.gguf").tensors->tensors().empty());
+    } else {
+      check_error(Status::corrupt_file, {key}, [&] { io::open_gguf(files, "a-00001-of-00001.gguf"); });
+    }
+  }
 }
 
 TEST_CASE("a tensor in two parts is refused") {

@@ -91,6 +91,9 @@ TEST_CASE("metadata of every type becomes a value that holds it exactly") {
   writer.add("i64", std::int64_t(-1) << 62);
   writer.add("f32", 1e-6f);
   writer.add("f64", 1e-300);
+  writer.add("integral f32", 4.0f);
+  writer.add("integral f64", 4.0);
+  writer.add_array("floats", std::vector<float>{1.0f, 2.0f});
   writer.add("yes", true);
   writer.add("no", false);
   writer.add("text", std::string("a\0b", 3));
@@ -115,6 +118,12 @@ TEST_CASE("metadata of every type becomes a value that holds it exactly") {
   CHECK(m["i64"].as_int() == std::int64_t(-1) << 62);
   CHECK(m["f32"].as_double() == double(1e-6f));
   CHECK(m["f64"].as_double() == 1e-300);
+  CHECK_FALSE(m["integral f32"].as_int());  // a type of its own: no count, whatever its value
+  CHECK(m["integral f32"].as_double() == 4.0);
+  CHECK_FALSE(m["integral f64"].is_integer());
+  REQUIRE(m["floats"].array().size() == 2);
+  CHECK_FALSE(m["floats"].array()[0].as_int());
+  CHECK(m["floats"].array()[0].as_double() == 1.0);
   CHECK(m["yes"].as_bool() == true);
   CHECK(m["no"].as_bool() == false);
   CHECK(m["text"].as_string() == std::string_view("a\0b", 3));
@@ -255,6 +264,13 @@ TEST_CASE("unknown value types, nested arrays and arrays without room are refuse
   inner.number(std::uint64_t(0));
   check_corrupt(array(9, 1, inner.bytes), {"'k'", "no array in an array"});
   check_corrupt(array(13, 1, "x"), {"'k'", "type 13"});
+  for (const std::uint32_t type : {9u, 13u, 14u, 255u, 0x80000000u, 0xffffffffu}) {  // also where no value has that type
+    CAPTURE(type);
+    check_corrupt(array(type, 0, ""), {"'k'", "type " + std::to_string(type)});
+  }
+  for (std::uint32_t type = 0; type <= 12; ++type) {
+    if (type != 9) CHECK(read(array(type, 0, "")).metadata["k"].is_array());
+  }
   check_corrupt(array(4, 1000, "xxxx"), {"'k'", "array of 1000"});
   check_corrupt(array(8, ~std::uint64_t(0), ""), {"'k'", "array of 18446744073709551615"});
   check_corrupt(array(0, (1u << 24) + 1, std::string((1u << 24) + 100, 'x')), {"'k'", "array of 16777217", "16777216"});
@@ -282,6 +298,9 @@ TEST_CASE("alignment is a u32 that is a power of two, and places the tensors") {
   GgufWriter wrong_type;
   wrong_type.add("general.alignment", std::uint64_t(32));
   check_corrupt(wrong_type.finish(), {"general.alignment", "u32"});
+  GgufWriter real;
+  real.add("general.alignment", 32.0f);
+  check_corrupt(real.finish(), {"general.alignment", "32.0", "u32"});
   GgufWriter text;
   text.add("general.alignment", "32");
   check_corrupt(text.finish(), {"general.alignment", "u32"});

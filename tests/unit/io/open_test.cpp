@@ -1,12 +1,14 @@
 #include "io/open.hpp"
 
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 
 #include "platform/os_file_system.hpp"
 #include "support/check_error.hpp"
 #include "support/gguf_writer.hpp"
 #include "support/memory_files.hpp"
 #include "support/safetensors_writer.hpp"
+#include "support/temporary_folder.hpp"
 
 using namespace fathom;
 using fathom::test::check_error;
@@ -118,6 +120,21 @@ TEST_CASE("what cannot be opened is told with what was expected") {
   files.put("m/config.json", "{}");
   files.remove("m/model.safetensors");
   check_error(Status::not_found, {"m:", "model.safetensors"}, [&] { open_checkpoint(files, "m"); });
+}
+
+TEST_CASE("what lies at a path but is no file is named as what it is") {
+  test::TemporaryFolder folder;
+  REQUIRE(mkfifo(folder.path("pipe").c_str(), 0600) == 0);
+  check_error(Status::io_error, {folder.path("pipe"), "a pipe (FIFO)"},
+              [&] { open_checkpoint(os_file_system(), folder.path("pipe")); });
+  check_error(Status::io_error, {"/dev/null", "a character device"}, [] { open_checkpoint(os_file_system(), "/dev/null"); });
+  folder.put("a/config.json/inside", "");
+  check_error(Status::not_found, {folder.path("a/config.json"), "a directory"},
+              [&] { open_checkpoint(os_file_system(), folder.path("a")); });
+  folder.put("b/config.json", "{}");
+  REQUIRE(mkfifo(folder.path("b/model.safetensors").c_str(), 0600) == 0);
+  check_error(Status::io_error, {folder.path("b/model.safetensors"), "a pipe (FIFO)"},
+              [&] { open_checkpoint(os_file_system(), folder.path("b")); });
 }
 
 TEST_CASE("checkpoints written by the reference library open whole, single and sharded, quantised or not") {

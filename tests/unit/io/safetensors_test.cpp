@@ -167,8 +167,29 @@ TEST_CASE("a header that is not the format's JSON is refused with what it lacks"
   check_header_corrupt(R"({"t":{"dtype":"U8","shape":[1],"data_offsets":[-1,0]}})", 1, {"tensor 't'", "data_offsets"});
   check_header_corrupt(R"({"t":{"dtype":"U8","shape":[1],"data_offsets":[0,18446744073709551615]}})", 1, {"data_offsets"});
   check_header_corrupt(R"({"__metadata__":[]})", 0, {"__metadata__"});
+  check_header_corrupt(R"({"__metadata__":{"a":null}})", 0, {"__metadata__", "'a'"});
+  check_header_corrupt(R"({"t":null})", 0, {"tensor 't'", "dtype"});
+  check_header_corrupt(R"({"t":{"dtype":null,"shape":[1],"data_offsets":[0,1]}})", 1, {"tensor 't'", "dtype"});
+  check_header_corrupt(R"({"t":{"dtype":"U8","shape":null,"data_offsets":[0,1]}})", 1, {"tensor 't'", "shape"});
+  check_header_corrupt(R"({"t":{"dtype":"U8","shape":[null],"data_offsets":[0,1]}})", 1, {"tensor 't'", "shape[0] is null"});
+  check_header_corrupt(R"({"t":{"dtype":"U8","shape":[1],"data_offsets":null}})", 1, {"tensor 't'", "data_offsets"});
   check_header_corrupt(R"({"__metadata__":{"a":1}})", 0, {"__metadata__", "'a'"});
   check_header_corrupt("{\"t\":" + std::string(100'000, '[') + "}", 0, {"less nesting"});
+}
+
+TEST_CASE("metadata that is null is none") {
+  CHECK(read(safetensors_file(R"({"__metadata__":null,"t":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})", "d")).size() ==
+        1);
+}
+
+TEST_CASE("integers of a header are written as integers") {
+  for (const std::string one : {"1.0", "1e0", "1E0", "10e-1", "true", "\"1\"", "null", "[1]"}) {
+    check_header_corrupt("{\"t\":{\"dtype\":\"U8\",\"shape\":[" + one + "],\"data_offsets\":[0,1]}}", 1,
+                         {"tensor 't'", "shape[0]", "integer"});
+    check_header_corrupt("{\"t\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0," + one + "]}}", 1,
+                         {"tensor 't'", "data_offsets", "integers"});
+  }
+  check_header_corrupt(R"({"t":{"dtype":"U8","shape":[1],"data_offsets":[0.0,1]}})", 1, {"[0.0, 1]", "integers"});
 }
 
 TEST_CASE("a name that appears twice is refused") {
@@ -260,6 +281,20 @@ TEST_CASE("a folder is opened by its index when it has one") {
   REQUIRE(source->find("b"));
   CHECK(source->part(source->find("b")->part).path() == "f/model-00002-of-00002.safetensors");
   CHECK(std::memcmp(source->bytes(*source->find("b")).data(), "BBB", 3) == 0);
+}
+
+TEST_CASE("an index whose shards are gone does not count beside a whole model.safetensors") {
+  MemoryFileSystem files;
+  files.put("f/model.safetensors", one_tensor("whole"));
+  files.put("f/model.safetensors.index.json", R"({"weight_map": {"a": "1.safetensors", "b": "2.safetensors"}})");
+  CHECK(io::open_safetensors_folder(files, "f")->find("whole"));
+  files.put("f/1.safetensors", one_tensor("a"));  // one of two is not enough
+  CHECK(io::open_safetensors_folder(files, "f")->find("whole"));
+  files.put("f/2.safetensors", one_tensor("b"));
+  CHECK(io::open_safetensors_folder(files, "f")->find("a"));
+  // Where the index names the file itself, it is a shard and the others are missed.
+  files.put("f/model.safetensors.index.json", R"({"weight_map": {"whole": "model.safetensors", "c": "3.safetensors"}})");
+  check_error(Status::not_found, {"f/3.safetensors", "index.json"}, [&] { io::open_safetensors_folder(files, "f"); });
 }
 
 TEST_CASE("an index must keep to its folder and agree with its files") {
