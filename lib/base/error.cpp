@@ -1,6 +1,30 @@
 #include "base/error.hpp"
 
+#include <algorithm>
+#include <string>
+#include <string_view>
+
 namespace fathom {
+namespace {
+
+// Cuts each run of digits that is too long to read. (The largest double has 309 digits before its point.)
+std::string with_short_numbers(std::string sentence) {
+  constexpr std::size_t kMaxDigits = 64, kShownDigits = 20;
+  constexpr std::string_view kDigits = "0123456789";
+  for (std::size_t at = 0; (at = sentence.find_first_of(kDigits, at)) != sentence.npos;) {
+    const std::size_t digits = std::min(sentence.find_first_not_of(kDigits, at), sentence.size()) - at;
+    if (digits > kMaxDigits) {
+      const std::string cut = fmt::format("{}...({} digits)", std::string_view(sentence).substr(at, kShownDigits), digits);
+      sentence.replace(at, digits, cut);
+      at += cut.size();
+    } else {
+      at += digits;
+    }
+  }
+  return sentence;
+}
+
+}  // namespace
 
 const char* status_name(Status status) noexcept {
   switch (status) {
@@ -33,7 +57,7 @@ const char* status_name(Status status) noexcept {
 }
 
 void fail_formatted(Status status, fmt::string_view format, fmt::format_args args) {
-  throw Error(status, fmt::vformat(format, args));
+  throw Error(status, with_short_numbers(fmt::vformat(format, args)));
 }
 
 }  // namespace fathom
