@@ -1,4 +1,5 @@
-// safetensors: text that begins with '{' is the index of a folder with two small shards, anything else a file.
+// safetensors: text that begins with '{' is the index of a folder with two small shards, and, where its length is odd, a whole
+// model beside them; anything else is a file.
 #include "fathom/error.hpp"
 #include "fuzz/tensor_oracle.hpp"
 #include "io/safetensors.hpp"
@@ -19,6 +20,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::string content(reinterpret_cast<const char*>(data), size);
   fathom::test::MemoryFileSystem files;
   if (content.starts_with('{')) {
+    if (content.size() % 2 == 1) files.put("f/model.safetensors", shard("whole"));
     files.put("f/model.safetensors.index.json", std::move(content));
     files.put("f/1.safetensors", shard("a"));
     files.put("f/2.safetensors", shard("b"));
