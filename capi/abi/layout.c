@@ -50,7 +50,7 @@ _Static_assert(offsetof(fathom_model_options, verify) == 4, "fathom_model_option
 _Static_assert(offsetof(fathom_model_options, progress) == 8, "fathom_model_options.progress");
 _Static_assert(offsetof(fathom_model_options, progress_user) == 16, "fathom_model_options.progress_user");
 _Static_assert(offsetof(fathom_model_options, lazy) == 24, "fathom_model_options.lazy");
-_Static_assert(offsetof(fathom_model_options, reserved) == 28, "fathom_model_options.reserved");
+_Static_assert(offsetof(fathom_model_options, read) == 28, "fathom_model_options.read");
 _Static_assert(sizeof(fathom_memory_file) == 32, "fathom_memory_file");
 _Static_assert(offsetof(fathom_memory_file, name) == 0, "fathom_memory_file.name");
 _Static_assert(offsetof(fathom_memory_file, name_size) == 8, "fathom_memory_file.name_size");

@@ -92,7 +92,7 @@ namespace Fathom
         public IntPtr progress;
         public IntPtr progress_user;
         public uint lazy;
-        public uint reserved;
+        public uint read;
     }
 
     [StructLayout(LayoutKind.Sequential)]

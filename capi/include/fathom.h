@@ -14,7 +14,8 @@
  *
  * STATUS. Functions that can fail return a FATHOM_* status, FATHOM_OK being 0. fathom_last_error() then has a sentence that
  * names the culprit. Nothing passed in ends the process, nothing is ever printed, no environment variable is read, no signal
- * handler, locale or floating-point mode is changed. After a failure outputs and objects are as they were before the call,
+ * handler, locale or floating-point mode is changed. One thing from outside can: a model file that another program shortens
+ * while it is mapped; see MAPPED FILES. After a failure outputs and objects are as they were before the call,
  * unless its description says otherwise.
  *
  * STRUCTS for options and results begin with struct_size, which the caller sets to sizeof the struct. In options zero means
@@ -123,8 +124,9 @@ typedef struct fathom_task_system {
 
 /* Files, from a package, an encrypted asset, a network. All functions from any thread; each returns 0 or a status
  * (FATHOM_NOT_FOUND where `open` finds nothing), and must fill what it is asked for whole. `map` gives the whole file as
- * readable memory until `unmap`; it may be NULL, or say no with FATHOM_UNSUPPORTED, and the file is then read through `read_at`
- * into memory from the allocator. A path with config.json or tokenizer.json below it is a folder; paths are joined with '/'. */
+ * memory that stays readable and keeps its bytes until `unmap`; it may be NULL, or say no with FATHOM_UNSUPPORTED, and the file
+ * is then read through `read_at` into memory from the allocator. A path with config.json or tokenizer.json below it is a
+ * folder; paths are joined with '/'. */
 typedef struct fathom_file_system {
   uint32_t struct_size;
   uint32_t reserved;
@@ -158,7 +160,8 @@ typedef struct fathom_runtime fathom_runtime;
  * that. */
 typedef struct fathom_runtime_options {
   uint32_t struct_size;
-  int32_t threads; /* of the pool, the calling one included; 0: one for each core the process may use */
+  int32_t threads; /* of the pool, the calling one included; 0: one for each core the process may use, or as many as its
+                    * container's CPU quota, rounded up, where that is less */
   const char*
       isa_limit; /* "scalar", "avx2", "avx512", "avx512_vnni", "avx512_bf16" or "amx_int8"; empty: the best this CPU has */
   size_t isa_limit_size;
@@ -200,8 +203,16 @@ typedef struct fathom_model_options {
       lazy; /* 1: mapped weights stay as the file has them and come into memory as they are first used, so that opening takes no
              * time and the first tokens do; 0: they are read before this returns, unless they are larger than the machine's
              * memory, and moved into memory from the allocator where that makes generating faster, see memory_needs */
-  uint32_t reserved;
+  uint32_t read; /* 1: files are read whole into memory from the allocator, and nothing is mapped; `lazy` then means nothing.
+                  * They are not used any more once this returns. Costs memory of their size, and some speed of generation;
+                  * results are the same bits. 0: they are mapped where the file system can, see MAPPED FILES below */
 } fathom_model_options;
+
+/* MAPPED FILES. A mapped file must keep its length and its bytes while a model made of it, or a session of that, is open. Where
+ * another program shortens it, reading the lost pages ends the process (SIGBUS), which no library can prevent. Sessions and
+ * steps compare the length before they start and return FATHOM_IO_ERROR; a file that is cut during a step is not noticed in
+ * time. Replace model files by renaming a new file to their name: renaming and deleting are harmless. Hosts whose files may
+ * change open with `read`. */
 
 /* `path`: a Hugging Face folder or a .gguf file; of a series, the first. */
 FATHOM_API int32_t fathom_model_open(const fathom_runtime* runtime, const char* path, size_t path_size,
@@ -216,7 +227,7 @@ typedef struct fathom_memory_file {
 } fathom_memory_file;
 
 /* The same from memory: one GGUF file, or the files of a Hugging Face folder. The data is read where it lies and must
- * stay until the model and all its sessions are gone. */
+ * stay until the model and all its sessions are gone; with `read` it is copied and may go once this returns. */
 FATHOM_API int32_t fathom_model_open_memory(const fathom_runtime* runtime, const fathom_memory_file* files, size_t file_count,
                                             const fathom_model_options* options, fathom_model** model);
 FATHOM_API void fathom_model_release(fathom_model* model);

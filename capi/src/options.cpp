@@ -26,7 +26,7 @@ fathom::ModelOptions read_model_options(const fathom_model_options* options) {
   fathom::ModelOptions wanted;
   wanted.verify = read_flag(given.verify, "fathom_model_options.verify");
   wanted.lazy = read_flag(given.lazy, "fathom_model_options.lazy");
-  require_reserved(given.reserved, "fathom_model_options.reserved");
+  wanted.read = read_flag(given.read, "fathom_model_options.read");
   wanted.progress = adapt(given.progress, given.progress_user);
   return wanted;
 }

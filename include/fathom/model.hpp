@@ -31,7 +31,16 @@ struct ModelOptions {
   // first tokens do. Otherwise they are read before open returns, unless they are larger than the machine's memory; and
   // matrices are moved into memory from the allocator, in the order that products read fastest, where the file is the system's
   // (its pages go in exchange) and the model takes no more than 60 % of the machine's memory. Results are the same bits.
+  //
+  // A mapped file must keep its length and its bytes while the model is open. Where another program shortens it, reading the
+  // lost pages ends the process, which no library can prevent: the system sends SIGBUS. Sessions and steps compare the file's
+  // length before they start and throw Error{io_error}, but a file that is cut during a step is not noticed in time. Replace
+  // model files by renaming a new file to their name; renaming and deleting are harmless.
   bool lazy = false;
+  // Read the files instead of mapping them, whole, into memory from the allocator, before open returns; `lazy` then means
+  // nothing. Nothing is mapped, and the files are not used any more: other programs may change them. Costs the size of the
+  // files in memory, and some speed of generation, because matrices stay in the order of the file. Results are the same bits.
+  bool read = false;
 };
 
 struct ModelInfo {
@@ -82,7 +91,8 @@ class Model {
   static Model open(const Runtime& runtime, const std::string& path, const ModelOptions& options = {});
 
   // The same from memory: one GGUF file, the first of a series of them, or the files of a Hugging Face folder. The bytes are
-  // read where they lie and must stay until the model and all its sessions are gone.
+  // read where they lie and must stay until the model and all its sessions are gone; with ModelOptions::read they are copied
+  // and may go once this returns.
   static Model open_memory(const Runtime& runtime, std::span<const MemoryFile> files, const ModelOptions& options = {});
   // What open() would take; reads headers, no weights. Throws as open() does.
   static MemoryNeeds memory_needed(const Runtime& runtime, const std::string& path, const ModelOptions& options = {});

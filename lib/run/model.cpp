@@ -69,7 +69,9 @@ model::LoadOptions load_options(const Runtime::Impl& host, const ModelOptions& o
   model::LoadOptions load;
   load.progress = options.progress;
   load.verify = options.verify;
-  if (!options.lazy) load.bring_in = host.tasks;
+  load.read = options.read;
+  load.readers = host.tasks;
+  if (!options.lazy && !options.read) load.bring_in = host.tasks;
   load.max_rows = kMaxChunkRows;
   return load;
 }
@@ -109,6 +111,7 @@ std::shared_ptr<Model::Impl> open_impl(const std::shared_ptr<Runtime::Impl>& hos
   }
   impl->stop_tokens = collect_stop_tokens(opened.checkpoint, impl->tokenizer);
   impl->texts = std::move(opened.texts);
+  impl->mapped_ends = std::move(opened.mapped_ends);
   if (host->log) {
     warn_of(*host->log, path, "tensors that the model has no use for", opened.unused_tensors);
     warn_of(*host->log, path, "configuration keys that nobody knows", opened.unknown_keys);
@@ -153,8 +156,13 @@ std::vector<std::string> Model::text_keys() const {
   return keys;
 }
 
+void Model::Impl::check_files() const { network->stored->check_files(mapped_ends); }
+
 const std::array<std::uint8_t, 32>& Model::Impl::fingerprint() const {
-  std::call_once(fingerprint_made_, [this] { fingerprint_ = model::fingerprint(*network); });
+  std::call_once(fingerprint_made_, [this] {
+    network->stored->check_files();  // every tensor is looked at, also where it was moved
+    fingerprint_ = model::fingerprint(*network);
+  });
   return fingerprint_;
 }
 

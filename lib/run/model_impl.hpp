@@ -24,6 +24,9 @@ struct Model::Impl {
   ModelInfo info;
   std::optional<Tokenizer> tokenizer;
   std::vector<std::pair<std::string, std::string>> texts;  // metadata, in file order
+  // Throws Error{io_error} when a file whose map is used has become too short to read it; before sessions and steps.
+  void check_files() const;
+  std::vector<std::uint64_t> mapped_ends;  // of each file
   // Made when it is first asked for: it reads a little of every tensor, which opening does not.
   const std::array<std::uint8_t, 32>& fingerprint() const;
   std::vector<TokenId> stop_tokens;  // the tokenizer's, the chat format's, and generation_config's

@@ -50,6 +50,7 @@ Timeline::Timeline(std::shared_ptr<const Model::Impl> model_, const SessionOptio
       traces(options.trace_routes),
       top_logprobs(choose_top_logprobs(options)),
       logits(std::size_t(model->info.vocab_size)) {
+  model->check_files();
   if (options.count_routes) totals = RouteCounter(model->network->config);
   reserve();
   sampler.configure(options.sampling);

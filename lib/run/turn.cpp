@@ -52,6 +52,7 @@ void Turn::attempt(Member& member, Body&& body) noexcept {
 }
 
 void Turn::step(const StepOptions& options) {
+  if (!members_.empty()) members_.front().timeline->model->check_files();
   const Deadline deadline = Deadline::after_us(options.budget_us);
   longest_unit_us_ = 0.0;
   for (Member& member : members_) {

@@ -154,6 +154,23 @@ static void model_open(const fathom_runtime* runtime, const char* path) {
   CHECK(calls > 0);
   fathom_model_release(model);
 
+#ifndef FATHOM_FIRST_HEADER
+  options.read = 1;
+  calls = 0;
+  CHECK_OK(fathom_model_open(runtime, path, strlen(path), &options, &model));
+  CHECK(calls > 0);
+  fathom_model_release(model);
+  fathom_memory_needs needs = {.struct_size = sizeof needs};
+  CHECK_OK(fathom_model_memory_needs(runtime, path, strlen(path), &options, &needs));
+  CHECK(needs.mapped_bytes == 0);
+  CHECK(needs.weights_bytes > 0 && needs.peak_bytes == needs.weights_bytes);
+  model = NULL;
+  options.read = 2;
+  CHECK_FAILS(FATHOM_INVALID_ARGUMENT, fathom_model_open(runtime, path, strlen(path), &options, &model));
+  CHECK(strstr(fathom_last_error(), "fathom_model_options.read") != NULL);
+  options.read = 0;
+#endif
+
   model = NULL;
   options.progress = stop_at_once;
   CHECK_FAILS(FATHOM_CANCELLED, fathom_model_open(runtime, path, strlen(path), &options, &model));

@@ -292,9 +292,9 @@ void ask_model_needs(Bytes& in) {
   int stop = 0;
   o.progress_user = in.one_in(4) ? &stop : nullptr;
   o.lazy = in.flag();
-  o.reserved = in.reserved();
+  o.read = in.flag();
   const Options<fathom_model_options> options(
-      in, o, [](const fathom_model_options& seen) { return seen.verify > 1 || seen.lazy > 1 || seen.reserved != 0; });
+      in, o, [](const fathom_model_options& seen) { return seen.verify > 1 || seen.lazy > 1 || seen.read > 1; });
   const std::string path = in.one_in(4) ? in.text(40) : FATHOM_TEST_DATA "/deepseek-v3";
   Result<fathom_memory_needs> needs(in);
   // what is wrong with the path may be said first

@@ -126,7 +126,7 @@ class fathom_model_options(Structure):
         ("progress", fathom_progress),
         ("progress_user", c_void_p),
         ("lazy", c_uint32),
-        ("reserved", c_uint32),
+        ("read", c_uint32),
     ]
 
 

@@ -8,11 +8,13 @@
 #include "model/load/checkpoint_texts.hpp"
 #include "model/load/place_weights.hpp"
 #include "platform/memory_policy.hpp"
+#include "platform/unmapped_files.hpp"
 
 namespace fathom::model {
 namespace {
 
-constexpr double kLayoutShare = 0.1;  // of the progress reported
+constexpr double kReadShare = 0.9;    // of the progress reported, where files are read whole
+constexpr double kLayoutShare = 0.1;  // of the rest
 
 // While matrices are placed, the file's pages and the new memory are both in use, though the system can drop the former.
 constexpr double kPlaceShare = 0.6;  // of the machine's memory, that a model may be large
@@ -40,16 +42,43 @@ std::int64_t count_parameters(const io::TensorSource& tensors) {
   return values;
 }
 
+io::Checkpoint open_checkpoint(const std::string& path, FileSystem& files, const LoadOptions& options) {
+  if (!options.read) return io::open_checkpoint(files, path);
+  UnmappedFiles unmapped(files);
+  return io::open_checkpoint(unmapped, path);
+}
+
+// Reads what is not mapped. Returns the share of the progress that this was.
+double read_files(io::TensorSource& tensors, Allocator& allocator, const LoadOptions& options) {
+  bool all_mapped = true;
+  for (std::uint32_t part = 0; part < tensors.parts(); ++part) all_mapped = all_mapped && tensors.is_mapped(part);
+  if (all_mapped) return 0;
+  const Progress progress = part_of(options.progress, 0, kReadShare);
+  std::function<bool(double done)> report;
+  if (progress) report = [&](double done) { return progress(done, "reading files"); };
+  tensors.read_unmapped(allocator, options.readers, report);
+  return kReadShare;
+}
+
+std::vector<std::uint64_t> mapped_ends(const io::TensorSource& tensors, const std::vector<Placement>& placements) {
+  std::vector<std::span<const std::byte>> moved;
+  for (const Placement& matrix : placements) {
+    moved.push_back({reinterpret_cast<const std::byte*>(matrix.stored.stored.data), std::size_t(matrix.stored.bytes())});
+  }
+  return tensors.mapped_ends(moved);
+}
+
 }  // namespace
 
 OpenedModel open_model(const std::string& path, FileSystem& files, std::shared_ptr<const Engine> engine, Allocator& allocator,
-                       const LoadOptions& options) {
+                       const LoadOptions& given) {
   OpenedModel opened;
-  opened.checkpoint = io::open_checkpoint(files, path);
+  opened.checkpoint = open_checkpoint(path, files, given);
   const Family& family = find_family(opened.checkpoint);
   opened.parameters = count_parameters(*opened.checkpoint.tensors);
   opened.weight_bytes = std::int64_t(opened.checkpoint.tensors->total_bytes());
-  opened.checkpoint.tensors->read_unmapped(allocator);
+  LoadOptions options = given;
+  options.progress = part_of(given.progress, read_files(*opened.checkpoint.tensors, allocator, given), 1.0);
   opened.texts = collect_texts(opened.checkpoint);
   auto network = std::make_shared<Network>();
   network->engine = std::move(engine);
@@ -68,6 +97,8 @@ OpenedModel open_model(const std::string& path, FileSystem& files, std::shared_p
     bring_in_weights(stored, placements, *options.bring_in, part_of(options.progress, kLayoutShare, middle));
     place_weights(stored, placements, *options.bring_in, part_of(options.progress, middle, 1.0));
   }
+  opened.mapped_ends = mapped_ends(*network->stored, placements);
+  network->stored->check_files(opened.mapped_ends);
   opened.network = std::move(network);
   return opened;
 }
@@ -91,7 +122,7 @@ ModelHeader inspect_model(const std::string& path, FileSystem& files, std::share
 
 LoadNeeds measure_model(const std::string& path, FileSystem& files, std::shared_ptr<const Engine> engine,
                         const LoadOptions& options) {
-  const io::Checkpoint checkpoint = io::open_checkpoint(files, path);
+  const io::Checkpoint checkpoint = open_checkpoint(path, files, options);
   const Family& family = find_family(checkpoint);
   Network network;
   network.engine = std::move(engine);

@@ -23,6 +23,7 @@ struct OpenedModel {
   std::vector<std::pair<std::string, std::string>> texts;  // what it says of itself
   std::vector<std::string> unused_tensors;                 // that take no part in the model
   std::vector<std::string> unknown_keys;                   // of the configuration: neither used nor known to be harmless
+  std::vector<std::uint64_t> mapped_ends;                  // TensorSource::mapped_ends() of what was not moved
 };
 
 // Throws Error; nothing is kept then.

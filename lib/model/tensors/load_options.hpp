@@ -16,6 +16,8 @@ struct LoadOptions {
   std::function<bool(double done, std::string_view what)> progress;  // returning false cancels
   bool verify = false;                                               // refuse NaN and infinity
   TaskSystem* bring_in = nullptr;                                    // where given, it brings mapped weights into memory
+  bool read = false;                                                 // files are read into memory instead of being mapped
+  TaskSystem* readers = nullptr;                                     // which read files that are not mapped
   bool place = false;           // matrices in memory of the model's own, as products read them fastest
   std::int64_t max_rows = 512;  // of activations, for the back ends
 };
