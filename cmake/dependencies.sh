@@ -12,7 +12,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 say() { echo "dependencies: $*" >&2; }
 die() { say "$*"; exit 1; }
 
-packages=(g++ cmake ninja-build dpkg-dev ccache libeigen3-dev libutf8proc-dev libpcre2-dev libcli11-dev nlohmann-json3-dev
+packages=(g++ cmake ninja-build dpkg-dev ccache libeigen3-dev libcli11-dev nlohmann-json3-dev
   python3 python3-pip)
 for option in "$@"; do
   case $option in
@@ -51,14 +51,17 @@ fi
 onednn_version=3.7.2 onednn_suite=trixie
 simdjson_version=3.0.1 simdjson_suite=bookworm
 fmt_version=9.1.0 fmt_suite=bookworm
+pcre2_version=10.46 pcre2_suite=trixie
+utf8proc_version=2 utf8proc_suite=forky # any release with the tables below: the suite is not settled yet
+unicode_version=16 # of the tables of PCRE2 and utf8proc, at least
 cxx=${CXX:-g++} cc=${CC:-gcc}
 flags="-fPIC -ffunction-sections -fdata-sections -DNDEBUG"
 arch=$(uname -m)
 with_onednn=no
 [[ $arch == x86_64 ]] && with_onednn=yes # its ukernels exist only there
-recipe=$( { echo 3 "$onednn_suite $simdjson_suite $fmt_suite $flags"; "$cxx" --version | head -n 1; cat "$here"/onednn/*; } | sha256sum | cut -c 1-8)
+recipe=$( { echo 4 "$onednn_suite $simdjson_suite $fmt_suite $pcre2_suite $utf8proc_suite $unicode_version $flags"; "$cxx" --version | head -n 1; cat "$here"/onednn/*; } | sha256sum | cut -c 1-8)
 compiler=$("$cxx" -dumpfullversion 2>/dev/null || "$cxx" -dumpversion)
-key=onednn$onednn_version-simdjson$simdjson_version-fmt$fmt_version-$(basename "$cxx")$compiler-$arch-$recipe
+key=onednn$onednn_version-simdjson$simdjson_version-fmt$fmt_version-pcre2_$pcre2_version-$(basename "$cxx")$compiler-$arch-$recipe
 [[ $with_onednn == yes ]] || key=simdjson${key#*-simdjson}
 
 prefix=${FATHOM_DEPS_PREFIX:-${XDG_CACHE_HOME:-$HOME/.cache}/fathom/deps/$key}
@@ -116,8 +119,9 @@ links_into_shared_library() {
 build_simdjson() {
   fetch $simdjson_suite simdjson $simdjson_version
   say "building simdjson"
-  # one source file holds it all, so its own build system would add nothing
-  quietly "${cxx_command[@]}" -std=c++17 -O2 $flags -I"$source/include" -I"$source/src" -c "$source/src/simdjson.cpp" -o "$work/simdjson.o"
+  # One source file holds it all, so its own build system would add nothing. It asks the environment for the implementation to use.
+  printf '#include <cstdlib>\n#define getenv(name) nullptr\n#include "simdjson.cpp"\n' > "$work/without_environment.cpp"
+  quietly "${cxx_command[@]}" -std=c++17 -O2 $flags -I"$source/include" -I"$source/src" -c "$work/without_environment.cpp" -o "$work/simdjson.o"
   quietly ar rcs "$stage/lib/libsimdjson.a" "$work/simdjson.o"
   cp -r "$source/include/simdjson" "$source/include/simdjson.h" "$stage/include/"
   cp "$source/LICENSE" "$stage/licenses/simdjson"
@@ -161,32 +165,41 @@ build_onednn() {
   cp "$source/THIRD-PARTY-PROGRAMS" "$stage/licenses/onednn-third-party"
 }
 
-# Debian's PCRE2 and utf8proc archives can be linked into a shared library as they are, on the machines seen so far.
-# Nothing promises that, so it is tried, and where it fails they are built here too.
-debian_archive() { dpkg -L "$1" | grep "/$2\$"; }
+# require_unicode NAME ARCHIVE HEADER EXPRESSION: ends the script unless the library's tables are new enough. A character that they do
+# not know is no letter and no symbol, and text around it falls into other tokens.
+require_unicode() {
+  printf '#include <stdio.h>\n#include <%s>\nint main(void) { char text[64] = ""; %s; puts(text); return 0; }\n' "$3" "$4" > "$work/unicode.c"
+  quietly "$cc" -DPCRE2_CODE_UNIT_WIDTH=8 -DPCRE2_STATIC -DUTF8PROC_STATIC -I"$stage/include" "$work/unicode.c" "$2" -o "$work/unicode"
+  local found
+  found=$("$work/unicode")
+  say "$1 has Unicode $found"
+  ((${found%%.*} >= unicode_version)) || die "$1 has the tables of Unicode $found, not $unicode_version or newer: the recipe in cmake/dependencies.sh needs an update"
+}
 
 build_pcre2() {
-  local archive
-  archive=$(debian_archive libpcre2-dev libpcre2-8.a) && links_into_shared_library "$archive" && return
-  fetch bookworm pcre2 10.42
+  fetch $pcre2_suite pcre2 $pcre2_version
   say "building PCRE2"
   quietly cmake -S "$source" -B "$work/pcre2" -G Ninja "${launcher[@]}" -DCMAKE_C_COMPILER="$cc" -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_FLAGS="$flags" \
     -DBUILD_SHARED_LIBS=OFF -DPCRE2_SUPPORT_UNICODE=ON -DPCRE2_SUPPORT_JIT=ON -DPCRE2_BUILD_PCRE2GREP=OFF -DPCRE2_BUILD_TESTS=OFF
   quietly cmake --build "$work/pcre2" --target pcre2-8-static
   cp "$work/pcre2/libpcre2-8.a" "$stage/lib/"
-  cp "$work/pcre2/pcre2.h" "$stage/include/"
-  cp "$source/LICENCE" "$stage/licenses/pcre2"
+  find "$work/pcre2" -name pcre2.h -exec cp {} "$stage/include/" \;
+  cp "$source"/LICEN[CS]E* "$stage/licenses/pcre2"
+  links_into_shared_library "$stage/lib/libpcre2-8.a" || { cat "$work/log" >&2; die "PCRE2 does not link into a shared library"; }
+  require_unicode PCRE2 "$stage/lib/libpcre2-8.a" pcre2.h 'pcre2_config(PCRE2_CONFIG_UNICODE_VERSION, text)'
 }
 
 build_utf8proc() {
-  local archive
-  archive=$(debian_archive libutf8proc-dev libutf8proc.a) && links_into_shared_library "$archive" && return
-  fetch bookworm utf8proc 2.8.0
+  fetch $utf8proc_suite utf8proc $utf8proc_version
   say "building utf8proc"
+  # its Makefile would build a shared library and run its tests; one source file holds it all
   quietly "${cc_command[@]}" -O2 $flags -DUTF8PROC_STATIC -c "$source/utf8proc.c" -o "$work/utf8proc.o"
   quietly ar rcs "$stage/lib/libutf8proc.a" "$work/utf8proc.o"
   cp "$source/utf8proc.h" "$stage/include/"
   cp "$source/LICENSE.md" "$stage/licenses/utf8proc"
+  utf8proc_version=${source##*/utf8proc-}
+  links_into_shared_library "$stage/lib/libutf8proc.a" || { cat "$work/log" >&2; die "utf8proc does not link into a shared library"; }
+  require_unicode utf8proc "$stage/lib/libutf8proc.a" utf8proc.h 'snprintf(text, sizeof text, "%s", utf8proc_unicode_version())'
 }
 
 build_simdjson
@@ -199,6 +212,8 @@ build_utf8proc
   echo "$key"
   echo "simdjson $simdjson_version from Debian $simdjson_suite"
   echo "fmt $fmt_version from Debian $fmt_suite"
+  echo "pcre2 $pcre2_version from Debian $pcre2_suite"
+  echo "utf8proc $utf8proc_version from Debian $utf8proc_suite"
   [[ $with_onednn == yes ]] && echo "onednn $onednn_version from Debian $onednn_suite, ukernel C functions only"
   echo "flags $flags"
 } > "$stage/$marker"

@@ -2,7 +2,8 @@
 #
 # oneDNN offers no switch for this; its own ENABLE_PRIMITIVE leaves the primitives out of the tables but still compiles them.
 # So dependencies.sh passes this file as CMAKE_PROJECT_INCLUDE, and once oneDNN's targets exist their source lists are cut here.
-# The sources themselves stay as they come from Debian. With another version, a file missing from the list shows when
+# The sources themselves stay as they come from Debian, but for two switches that have no option: nothing reads the environment, and
+# nothing writes generated code to files. With another version, a file missing from the list shows when
 # dependencies.sh links the whole archive with -z defs, and one that is gone stops the configuration below.
 
 set(FATHOM_UKERNEL_SOURCES
@@ -40,7 +41,22 @@ set(FATHOM_UKERNEL_SOURCES
     cpu/x64/matmul/brgemm_matmul_utils.cpp)
 set(FATHOM_UKERNEL_STUBS ${CMAKE_CURRENT_LIST_DIR}/stubs.cpp)
 
+# oneDNN asks the environment in one function. The build compiles a copy of its file in which no variable is ever set.
+function(fathom_leave_environment out)
+  file(READ ${CMAKE_SOURCE_DIR}/src/common/utils.cpp text)
+  set(call "::getenv(name)")
+  string(FIND "${text}" "${call}" found)
+  if(found EQUAL -1)
+    message(FATAL_ERROR "This oneDNN's src/common/utils.cpp has no ${call}: cmake/onednn/Slim.cmake was written for another version.")
+  endif()
+  string(REPLACE "${call}" "nullptr" text "${text}")
+  string(REGEX REPLACE "#include \"([a-z_]+\\.hpp)\"" "#include \"common/\\1\"" text "${text}")  # the copy lies elsewhere
+  file(WRITE ${CMAKE_BINARY_DIR}/fathom/utils.cpp "${text}")
+  set(${out} ${CMAKE_BINARY_DIR}/fathom/utils.cpp PARENT_SCOPE)
+endfunction()
+
 function(fathom_slim_onednn)
+  fathom_leave_environment(utils)
   foreach(source IN LISTS FATHOM_UKERNEL_SOURCES)
     if(NOT EXISTS ${CMAKE_SOURCE_DIR}/src/${source})
       message(FATAL_ERROR "This oneDNN has no src/${source}: cmake/onednn/Slim.cmake was written for another version.")
@@ -51,7 +67,9 @@ function(fathom_slim_onednn)
     get_target_property(sources ${target} SOURCES)
     foreach(source IN LISTS sources)
       file(RELATIVE_PATH relative ${CMAKE_SOURCE_DIR}/src ${source})
-      if(relative IN_LIST FATHOM_UKERNEL_SOURCES)
+      if(relative STREQUAL "common/utils.cpp")
+        list(APPEND kept ${utils})
+      elseif(relative IN_LIST FATHOM_UKERNEL_SOURCES)
         list(APPEND kept ${source})
       endif()
     endforeach()
@@ -59,6 +77,7 @@ function(fathom_slim_onednn)
       list(APPEND kept ${FATHOM_UKERNEL_STUBS})
     endif()
     set_property(TARGET ${target} PROPERTY SOURCES ${kept})
+    target_compile_definitions(${target} PRIVATE DNNL_ENABLE_JIT_DUMP=0)
   endforeach()
 endfunction()
 
