@@ -33,17 +33,19 @@ std::size_t skip_space_right(std::string_view text, std::size_t end) {
 
 }  // namespace
 
-void AddedTokens::add(AddedToken token) {
+bool AddedTokens::add(AddedToken token) {
   std::uint32_t node = 0;
   for (char byte : token.content) {
     const auto [found, added] = edges_.try_emplace(edge(node, byte), std::uint32_t(ends_.size()));
     if (added) ends_.emplace_back();
     node = found->second;
   }
-  if (ends_[node]) return;
+  if (ends_[node]) return false;
   starts_[static_cast<std::uint8_t>(token.content[0])] = true;
   ends_[node] = tokens_.size();
+  has_vocabulary_ |= !token.control;
   tokens_.push_back(std::move(token));
+  return true;
 }
 
 std::optional<std::size_t> AddedTokens::longest_at(std::string_view text) const noexcept {
@@ -58,10 +60,22 @@ std::optional<std::size_t> AddedTokens::longest_at(std::string_view text) const 
   return longest;
 }
 
-void AddedTokens::split(std::string_view text, std::vector<Stretch>& out) const {
+void AddedTokens::find_all(std::string_view text, std::vector<bool>& found) const {
+  for (; !text.empty(); text.remove_prefix(1)) {
+    std::uint32_t node = 0;
+    for (char byte : text) {
+      const auto next = edges_.find(edge(node, byte));
+      if (next == edges_.end()) break;
+      node = next->second;
+      if (ends_[node]) found[*ends_[node]] = true;
+    }
+  }
+}
+
+void AddedTokens::split(std::string_view text, Find which, std::vector<Stretch>& out) const {
   std::size_t taken = 0;  // the text before this is in `out`
   std::size_t at = 0;
-  while (at < text.size() && !tokens_.empty()) {
+  while (at < text.size() && finds(which)) {
     const auto found = starts_[static_cast<std::uint8_t>(text[at])] ? longest_at(text.substr(at)) : std::nullopt;
     if (!found) {
       ++at;
@@ -71,6 +85,7 @@ void AddedTokens::split(std::string_view text, std::vector<Stretch>& out) const 
     std::size_t begin = at;
     std::size_t end = at + token.content.size();
     at = end;
+    if (token.control && which == Find::vocabulary) continue;
     if (token.single_word && !is_alone(text, begin, end)) continue;
     if (token.lstrip) begin = skip_space_left(text, begin, taken);
     if (token.rstrip) at = end = skip_space_right(text, end);

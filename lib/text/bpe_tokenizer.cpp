@@ -65,12 +65,13 @@ class BpeTokenizer final : public Tokenizer {
     std::vector<TokenId> ids;
     if (options.add_special) ids = parts_.before;
     Encoding call(text, ids);
-    if (options.parse_special) {
+    const Find which = options.parse_special ? Find::all : Find::vocabulary;
+    if (parts_.raw_added.finds(which)) {
       std::vector<Stretch> stretches;
-      parts_.raw_added.split(text, stretches);
-      for (const Stretch& stretch : stretches) encode_stretch(stretch, options, call);
+      parts_.raw_added.split(text, which, stretches);
+      for (const Stretch& stretch : stretches) encode_stretch(stretch, which, call);
     } else if (!text.empty()) {
-      encode_stretch({text, std::nullopt}, options, call);
+      encode_stretch({text, std::nullopt}, which, call);
     }
     if (options.add_special) ids.insert(ids.end(), parts_.behind.begin(), parts_.behind.end());
     return ids;
@@ -119,7 +120,7 @@ class BpeTokenizer final : public Tokenizer {
 
   bool in_vocabulary(TokenId id) const noexcept { return id >= 0 && id < parts_.vocabulary->size(); }
 
-  void encode_stretch(const Stretch& raw, const EncodeOptions& options, Encoding& call) const {
+  void encode_stretch(const Stretch& raw, Find which, Encoding& call) const {
     if (raw.token) {
       call.ids.push_back(*raw.token);
       return;
@@ -127,12 +128,12 @@ class BpeTokenizer final : public Tokenizer {
     const bool at_text_start = raw.text.data() == call.text.data();
     std::string_view text = raw.text;
     if (!parts_.normalizer.empty()) text = call.normalized.emplace_back(parts_.normalizer.apply(text, call.pieces.scratch));
-    if (!options.parse_special || parts_.normalized_added.empty()) {
+    if (!parts_.normalized_added.finds(which)) {
       encode_plain(text, at_text_start, call);
       return;
     }
     std::vector<Stretch> stretches;
-    parts_.normalized_added.split(text, stretches);
+    parts_.normalized_added.split(text, which, stretches);
     for (const Stretch& stretch : stretches) {
       if (stretch.token) {
         call.ids.push_back(*stretch.token);
@@ -157,8 +158,21 @@ class BpeTokenizer final : public Tokenizer {
 
 // Spellings of tokens behind which a model has nothing more to say.
 constexpr std::string_view kEndMarkers[] = {
-    "<｜end▁of▁sentence｜>", "<|EOT|>",         "<|eot_id|>",    "<|eom_id|>", "<|im_end|>",
-    "<|endoftext|>",         "<|end_of_text|>", "<end_of_turn>", "<|return|>", "<|call|>",
+    "<｜end▁of▁sentence｜>",
+    "<|EOT|>",
+    "<|eot_id|>",
+    "<|eom_id|>",
+    "<|im_end|>",
+    "<|endoftext|>",
+    "<|end_of_text|>",
+    "<end_of_turn>",
+    "<|return|>",
+    "<|call|>",
+    "<turn|>",
+    "[EOS]",
+    "[EOT]",
+    "<EOT>",
+    "▁<EOT>",
 };
 
 }  // namespace
@@ -183,6 +197,14 @@ ByteTokens level_bytes(const Vocabulary& vocabulary) {
     tokens[std::size_t(byte)] = vocabulary.find(symbol).value_or(-1);
   }
   return tokens;
+}
+
+bool append_level_bytes(std::string_view text, bool is_added, std::string& out) {
+  const std::size_t start = out.size();
+  if (!append_symbol_bytes(text, out)) return false;
+  const bool is_text = !is_added || is_utf8(std::string_view(out).substr(start));
+  if (!is_text) out.resize(start);
+  return is_text;
 }
 
 bool merges_within_words(const Vocabulary& vocabulary) {

@@ -49,6 +49,10 @@ ByteTokens fallback_bytes(const Vocabulary& vocabulary);
 // The tokens of a byte-level vocabulary that stand for one byte.
 ByteTokens level_bytes(const Vocabulary& vocabulary);
 
+// Appends the bytes that the characters of a byte-level token stand for. False for a token that says its own text: a role
+// marker, or an added token such as ü, which is found in texts as it is written and whose one byte is no character.
+bool append_level_bytes(std::string_view text, bool is_added, std::string& out);
+
 inline constexpr std::string_view kSpaceSymbol = "▁";  // U+2581, SentencePiece's stand-in for a space
 
 // No token continues behind a word with the space symbol that begins the next: merging stays within words.

@@ -6,6 +6,8 @@
 #define CONTRACTION R"((?i:'s|'t|'re|'ve|'m|'ll|'d))"
 #define CAPITALIZED R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+)"
 #define UPPER_CASE R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*)"
+#define KIMI_UPPER R"((?:(?!\p{Han})[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]))"
+#define KIMI_LOWER R"((?:(?!\p{Han})[\p{Ll}\p{Lm}\p{Lo}\p{M}]))"
 #define SPACES R"(\s*[\r\n]+|\s+(?!\S)|\s+)"
 
 namespace fathom::text {
@@ -19,7 +21,8 @@ constexpr std::string_view kLineEnd = R"([\r\n])";
 constexpr std::string_view kCjk = R"([\x{4E00}-\x{9FA5}\x{0800}-\x{4E00}\x{AC00}-\x{D7FF}]+)";
 
 constexpr std::string_view kGpt2[] = {kGpt2Pattern};
-constexpr std::string_view kSmollm[] = {kDigit, kGpt2Pattern};
+constexpr std::string_view kFalcon[] = {R"([\p{P}$+<=>^~|`]+)", kGpt2Pattern, "[0-9][0-9][0-9]"};
+constexpr std::string_view kDigitsApart[] = {kDigit, kGpt2Pattern};
 
 constexpr std::string_view kDeepSeekV3[] = {
     R"(\p{N}{1,3})",
@@ -56,20 +59,63 @@ constexpr std::string_view kLlama3[] = {CONTRACTION
 constexpr std::string_view kQwen2[] = {CONTRACTION R"(|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|)" SPACES};
 constexpr std::string_view kGpt4o[] = {CAPITALIZED CONTRACTION "?|" UPPER_CASE CONTRACTION
                                                                R"(?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|)" SPACES};
+constexpr std::string_view kQwen35[] = {CONTRACTION
+                                        R"(|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|)" SPACES};
+constexpr std::string_view kYoutu[] = {
+    R"([\x{AC00}-\x{D7A3}\x{3131}-\x{318E}]+)"
+    R"(|[\x{FF01}\x{2026}\x{201C}\x{201D}\x{2018}\x{2019}\x{2014}\x{FF1A}\x{FF1B}\x{FF0C}\x{3001}-\x{303F}\x{FE30}-\x{FE4F}]+)"
+    R"(|[\x{3105}-\x{312F}]+|[\x{4E00}-\x{9FA5}\x{3040}-\x{309F}\x{30A0}-\x{30FF}]+)",
+    CAPITALIZED CONTRACTION "?|" UPPER_CASE CONTRACTION R"(?|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|)" SPACES,
+};
+// Han characters are words of their own; the words of other scripts are GPT-4o's.
+constexpr std::string_view kKimiK2[] = {R"(\p{Han}+|[^\r\n\p{L}\p{N}]?)" KIMI_UPPER "*" KIMI_LOWER "+" CONTRACTION
+                                        R"(?|[^\r\n\p{L}\p{N}]?)" KIMI_UPPER "+" KIMI_LOWER "*" CONTRACTION
+                                        R"(?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|)" SPACES};
 constexpr std::string_view kTekken[] = {CAPITALIZED "|" UPPER_CASE R"(|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|)" SPACES};
 
 constexpr KnownPreTokenizer kKnown[] = {
     {"default", kGpt2},
     {"gpt-2", kGpt2},
-    {"smollm", kSmollm},
+    {"gigachat", kGpt2},
+    {"phi-2", kGpt2},
+    {"exaone4", kGpt2},
+    {"olmo", kGpt2},
+    {"mpt", kGpt2, true},
+    {"smollm", kDigitsApart},
+    {"starcoder", kDigitsApart},
+    {"refact", kDigitsApart},
+    {"exaone", kDigitsApart},
+    {"command-r", kDigitsApart, true},
+    {"falcon", kFalcon},
     {"deepseek-llm", kDeepSeekLlm},
     {"deepseek-coder", kDeepSeekCoder},
     {"deepseek-v3", kDeepSeekV3},
     {"joyai-llm", kDeepSeekV3},
+    {"hunyuan-dense", kDeepSeekV3},
     {"llama-bpe", kLlama3, false, true, true},
+    {"llama3", kLlama3, false, true, true},
+    {"llama-v3", kLlama3, false, true, true},
+    {"falcon3", kLlama3, false, true, true},
+    {"falcon-h1", kLlama3, false, true, true},
+    {"pixtral", kLlama3, false, true, true},
+    {"midm-2.0", kLlama3, false, true, true},
+    {"lfm2", kLlama3, false, true, true},
+    {"smaug-bpe", kLlama3},
+    {"dbrx", kLlama3},
+    {"chatglm-bpe", kLlama3},
+    {"glm4", kLlama3, false, true},
+    {"glm5", kLlama3, false, true},
     {"qwen2", kQwen2, true},
     {"deepseek-r1-qwen", kQwen2, true},
+    {"megrez", kQwen2, true},
+    {"kormo", kQwen2, true},
+    {"qwen35", kQwen35, true},
     {"gpt-4o", kGpt4o, false, true},
+    {"llama4", kGpt4o, false, true},
+    {"kanana2", kGpt4o, false, true},
+    {"minimax-m2", kGpt4o},
+    {"kimi-k2", kKimiK2},
+    {"youtu", kYoutu, false, true},
     {"tekken", kTekken, false, true, true},
 };
 

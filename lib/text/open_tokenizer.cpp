@@ -10,7 +10,10 @@ bool is_gguf(const io::Checkpoint& checkpoint) { return checkpoint.container == 
 }  // namespace
 
 bool has_tokenizer(const io::Checkpoint& checkpoint) noexcept {
-  return is_gguf(checkpoint) ? checkpoint.config.has("tokenizer.ggml.model") : !checkpoint.tokenizer.is_null();
+  if (!is_gguf(checkpoint)) return !checkpoint.tokenizer.is_null();
+  const std::string_view model = checkpoint.config["tokenizer.ggml.model"].as_string().value_or("");
+  if (model == "none" || model == "no_vocab") return false;  // GGUF's words for a file without a vocabulary
+  return checkpoint.config.has("tokenizer.ggml.model");
 }
 
 std::unique_ptr<Tokenizer> open_tokenizer(const io::Checkpoint& checkpoint) {

@@ -29,6 +29,14 @@ constexpr PosixClass kPosixClasses[] = {
     {"upper", R"(\p{Uppercase})"},  {"punct", R"(\p{P}\p{S})"},           {"space", kSpace},      {"word", kWord},
 };
 
+// For PCRE2, \p{Han} is also what Han shares with other scripts, such as 、 and 「. For Oniguruma it is not.
+constexpr std::string_view kScripts[] = {
+    "Arabic",   "Armenian", "Bengali",  "Bopomofo", "Common",    "Cyrillic",  "Devanagari", "Ethiopic",  "Georgian",
+    "Greek",    "Gujarati", "Gurmukhi", "Han",      "Hangul",    "Hebrew",    "Hiragana",   "Inherited", "Kannada",
+    "Katakana", "Khmer",    "Lao",      "Latin",    "Malayalam", "Mongolian", "Myanmar",    "Oriya",     "Sinhala",
+    "Syriac",   "Tamil",    "Telugu",   "Thaana",   "Thai",      "Tibetan",
+};
+
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_hex(char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
 
@@ -152,10 +160,8 @@ class Translation {
       case 'u':
         return take_code_point();
       case 'p':
-      case 'P': {
-        const std::size_t end = in_.find('}', at_);
-        return take(end == std::string_view::npos ? 2 : end + 1 - at_);
-      }
+      case 'P':
+        return take_property();
       case 'Q':
       case 'E':
         refuse("\\Q or \\E");
@@ -163,6 +169,18 @@ class Translation {
         take(1);
         return take_character();
     }
+  }
+
+  void take_property() {
+    const std::size_t end = in_.find('}', at_);
+    if (end == std::string_view::npos) return take(2);
+    std::size_t name = at_ + 2;
+    while (name < end && (in_[name] == '{' || in_[name] == '^')) ++name;
+    const bool is_script =
+        std::find(std::begin(kScripts), std::end(kScripts), in_.substr(name, end - name)) != std::end(kScripts);
+    take(name - at_);
+    if (is_script) out_ += "sc:";
+    take(end + 1 - at_);
   }
 
   void take_code_point() {

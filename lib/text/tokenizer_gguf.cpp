@@ -1,9 +1,10 @@
 // The tokenizer.ggml.* keys of a GGUF file, to a tokenizer.
 #include <cmath>
+#include <initializer_list>
 
 #include "base/error.hpp"
 #include "text/bpe_tokenizer.hpp"
-#include "text/byte_alphabet.hpp"
+#include "text/control_tokens.hpp"
 #include "text/known_patterns.hpp"
 
 namespace fathom::text {
@@ -18,17 +19,20 @@ class Reader {
 
   std::unique_ptr<Tokenizer> read() {
     const std::string_view model = string("tokenizer.ggml.model");
-    if (model != "gpt2" && model != "llama") {
-      fail(Status::unsupported, "{}: tokenizer.ggml.model is '{}'; fathom reads gpt2 and llama", origin_, model);
+    if (model != "gpt2" && model != "llama" && model != "gemma4") {
+      fail(Status::unsupported, "{}: tokenizer.ggml.model is '{}'; fathom reads gpt2, llama and gemma4", origin_, model);
     }
     byte_level_ = model == "gpt2";
     parts_.vocabulary = std::make_unique<Vocabulary>();
     read_tokens();
     bool adds_bos = true;
     if (byte_level_) {
-      adds_bos = read_ranked();
-    } else {
+      adds_bos = flag("tokenizer.ggml.add_bos_token", read_ranked());
+    } else if (model == "llama") {
       read_scored();
+      adds_bos = flag("tokenizer.ggml.add_bos_token", true);
+    } else {
+      read_ranked_text();  // and a begin token always: files exist that say no, and Gemma is lost without it
     }
     decode_tokens();
     read_special_tokens(adds_bos);
@@ -88,6 +92,8 @@ class Reader {
     for (std::size_t i = 0; i < tokens.size(); ++i) {
       const auto text = tokens[i].as_string();
       if (!text) expected(fmt::format("{}[{}]", kTokens, i), "a string");
+      // Padding of the embedding matrix, which older converters call user-defined.
+      if (types_[i] == TokenType::user_defined && *text == fmt::format("[PAD{}]", i)) types_[i] = TokenType::unused;
       // Padding repeats; a name is taken by the first token that has it.
       if (types_[i] == TokenType::unused || parts_.vocabulary->find(*text)) {
         parts_.vocabulary->add_unnamed(TokenId(i), *text, origin_);
@@ -95,6 +101,7 @@ class Reader {
         parts_.vocabulary->add(TokenId(i), *text, origin_);
       }
     }
+    correct_types();
     mark_added();
   }
 
@@ -111,17 +118,47 @@ class Reader {
     }
   }
 
+  // Conversions exist in which markers are ordinary words.
+  void correct_types() {
+    std::vector<bool> begins_or_ends(types_.size(), false);
+    for (std::string_view key : {"tokenizer.ggml.bos_token_id", "tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id",
+                                 "tokenizer.ggml.eom_token_id"}) {
+      if (const auto id = token_id(key)) begins_or_ends[std::size_t(*id)] = true;
+    }
+    for (std::size_t id = 0; id < types_.size(); ++id) {
+      if (types_[id] != TokenType::normal) continue;
+      const Spelling spelling = spelling_of_word(parts_.vocabulary->text(TokenId(id)), begins_or_ends[id]);
+      if (spelling == Spelling::marker) types_[id] = TokenType::control;
+      if (spelling == Spelling::shown_marker) types_[id] = TokenType::user_defined;
+    }
+  }
+
   void mark_added() {
-    const auto count = TokenId(types_.size());
     is_added_.assign(types_.size(), false);
-    parts_.is_special = is_added_;
-    for (TokenId id = 0; id < count; ++id) {
+    is_control_ = parts_.is_special = is_added_;
+    std::vector<AddedToken> added;
+    for (TokenId id = 0; id < parts_.vocabulary->size(); ++id) {
       const std::string_view text = parts_.vocabulary->text(id);
       if (!is_added(id) || text.empty()) continue;
+      const bool is_special = type(id) != TokenType::user_defined;
       is_added_[std::size_t(id)] = true;
-      parts_.is_special[std::size_t(id)] = type(id) != TokenType::user_defined;
-      parts_.raw_added.add({.id = id, .content = std::string(text)});
+      parts_.is_special[std::size_t(id)] = is_special;
+      added.push_back({.id = id, .content = std::string(text), .control = is_special});
     }
+    mark_control(added, chat_templates());
+    for (AddedToken& token : added) {
+      is_control_[std::size_t(token.id)] = token.control;
+      parts_.raw_added.add(std::move(token));
+    }
+  }
+
+  // The default one and those with names.
+  std::vector<std::string_view> chat_templates() const {
+    std::vector<std::string_view> sources;
+    for (const auto& [key, value] : metadata_.object()) {
+      if (key.starts_with("tokenizer.chat_template")) sources.push_back(value.as_string().value_or(""));
+    }
+    return sources;
   }
 
   // Gives whether a begin token is usual.
@@ -159,7 +196,7 @@ class Reader {
       const TokenId from_left = merge_token(left, i), from_right = merge_token(right, i);
       const TokenId merged = merge_token(std::string(left).append(right), i);
       // as in tokenizer.json: letters that a user typed never make a control token
-      if (!parts_.is_special[std::size_t(merged)]) table.add(from_left, from_right, std::uint32_t(i), merged);
+      if (!is_control_[std::size_t(merged)]) table.add(from_left, from_right, std::uint32_t(i), merged);
     }
     return table;
   }
@@ -177,13 +214,30 @@ class Reader {
       const auto score = scores[i].as_double();
       if (!score || !std::isfinite(*score)) expected(fmt::format("tokenizer.ggml.scores[{}]", i), "a finite number");
       rules.scores.push_back(float(*score));
-      rules.mergeable.push_back(types_[i] == TokenType::normal || types_[i] == TokenType::user_defined);
+      const bool is_word = types_[i] == TokenType::normal || types_[i] == TokenType::user_defined;
+      rules.mergeable.push_back(is_word && !is_control_[i]);
     }
     rules.bytes = fallback_bytes(*parts_.vocabulary);
     rules.unknown = token_id("tokenizer.ggml.unknown_token_id");
     parts_.model = scored_bpe(std::move(rules), *parts_.vocabulary);
+    write_spaces_as_symbols(flag("tokenizer.ggml.add_space_prefix", true));
+  }
+
+  // Merges by rank as in read_ranked(), of characters as in read_scored().
+  void read_ranked_text() {
+    RankedBpe rules;
+    rules.merges = read_merges();
+    rules.byte_fallback = true;
+    rules.bytes = fallback_bytes(*parts_.vocabulary);
+    rules.is_added = is_added_;
+    rules.unknown = token_id("tokenizer.ggml.unknown_token_id");
+    rules.fuse_unknown = true;
+    parts_.model = ranked_bpe(std::move(rules), *parts_.vocabulary);
+    write_spaces_as_symbols(flag("tokenizer.ggml.add_space_prefix", false));
+  }
+
+  void write_spaces_as_symbols(bool prefix) {
     // The prefix goes before every stretch, as a begin of text and a marker both start a new one.
-    const bool prefix = flag("tokenizer.ggml.add_space_prefix", true);
     if (prefix) parts_.normalizer.add(Prepend{std::string(kSpaceSymbol)});
     parts_.normalizer.add(ReplaceLiteral{" ", std::string(kSpaceSymbol)});
     if (merges_within_words(*parts_.vocabulary)) parts_.pre_tokenizer.add(word_step(std::string(kSpaceSymbol)));
@@ -212,7 +266,7 @@ class Reader {
     if (parts_.is_byte[std::size_t(id)]) {
       out.push_back(char(std::stoi(std::string(text.substr(3, 2)), nullptr, 16)));
     } else if (byte_level_) {
-      if (!append_symbol_bytes(text, out)) out += text;
+      if (!append_level_bytes(text, is_added_[std::size_t(id)], out)) out += text;
     } else if (is_added(id)) {
       out += text;
     } else {
@@ -223,7 +277,7 @@ class Reader {
   void read_special_tokens(bool adds_bos) {
     parts_.bos = token_id("tokenizer.ggml.bos_token_id");
     parts_.eos = token_id("tokenizer.ggml.eos_token_id");
-    if (parts_.bos && flag("tokenizer.ggml.add_bos_token", adds_bos)) parts_.before.push_back(*parts_.bos);
+    if (parts_.bos && adds_bos) parts_.before.push_back(*parts_.bos);
     if (parts_.eos && flag("tokenizer.ggml.add_eos_token", false)) parts_.behind.push_back(*parts_.eos);
     std::vector<TokenId> named;
     for (std::string_view key : {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"}) {
@@ -236,7 +290,7 @@ class Reader {
   std::string origin_;
   bool byte_level_ = false;
   std::vector<TokenType> types_;
-  std::vector<bool> is_added_;
+  std::vector<bool> is_added_, is_control_;  // by id
   TokenizerParts parts_;
 };
 

@@ -4,7 +4,7 @@
 #include <unordered_map>
 
 #include "text/bpe_tokenizer.hpp"
-#include "text/byte_alphabet.hpp"
+#include "text/control_tokens.hpp"
 #include "text/huggingface_steps.hpp"
 #include "text/json_node.hpp"
 
@@ -14,8 +14,7 @@ namespace {
 constexpr std::size_t kMaxAddedBytes = 4096;  // a longer marker would make the search for it slow
 constexpr std::size_t kMaxAround = 64;        // tokens a template puts before or behind a text
 
-struct Added {
-  AddedToken token;
+struct Kind {
   bool special = false;
   bool normalized = false;
 };
@@ -103,16 +102,21 @@ class Reader {
       node["content"].expected(fmt::format("a text of 1 to {} bytes", kMaxAddedBytes));
     }
     if (vocabulary().text(id) != content) vocabulary().add(id, content, node.place());
-    Added added;
-    added.token = {id, std::string(content), node["single_word"].boolean_or(false), node["lstrip"].boolean_or(false),
-                   node["rstrip"].boolean_or(false)};
-    added.special = node["special"].boolean_or(false);
-    added.normalized = node["normalized"].boolean_or(!added.special);
+    const bool special = node["special"].boolean_or(false);
+    AddedToken token{.id = id,
+                     .content = std::string(content),
+                     .single_word = node["single_word"].boolean_or(false),
+                     .lstrip = node["lstrip"].boolean_or(false),
+                     .rstrip = node["rstrip"].boolean_or(false),
+                     .control = special};
+    const Kind kind{special, node["normalized"].boolean_or(!special)};
     const auto [place, is_new] = added_at_.try_emplace(id, added_.size());
     if (is_new) {
-      added_.push_back(std::move(added));
+      added_.push_back(std::move(token));
+      kinds_.push_back(kind);
     } else {
-      added_[place->second] = std::move(added);
+      added_[place->second] = std::move(token);
+      kinds_[place->second] = kind;
     }
   }
 
@@ -126,17 +130,23 @@ class Reader {
 
   void place_added_tokens() {
     parts_.is_special.assign(std::size_t(vocabulary().size()), false);
-    is_added_ = parts_.is_special;
+    is_added_ = is_control_ = parts_.is_special;
+    for (const AddedToken& token : added_) is_added_[std::size_t(token.id)] = true;
+    parts_.bos = config_token("bos_token", {"<｜begin▁of▁sentence｜>", "<|begin_of_text|>", "<s>", "<bos>"});
+    parts_.eos = config_token("eos_token", {"<｜end▁of▁sentence｜>", "</s>", "<eos>", "<|im_end|>", "<|endoftext|>"});
+    mark_control(added_, chat_templates(config_["chat_template"]));
     RegexScratch scratch;
-    for (Added& added : added_) {
-      const auto id = std::size_t(added.token.id);
-      is_added_[id] = true;
-      parts_.is_special[id] = added.special;
-      if (added.normalized) {
-        added.token.content = parts_.normalizer.apply(added.token.content, scratch);
-        if (!added.token.content.empty()) parts_.normalized_added.add(std::move(added.token));
+    for (std::size_t i = 0; i < added_.size(); ++i) {
+      AddedToken& token = added_[i];
+      const auto id = std::size_t(token.id);
+      token.control |= parts_.bos == token.id || parts_.eos == token.id;
+      is_control_[id] = token.control;
+      parts_.is_special[id] = kinds_[i].special;
+      if (kinds_[i].normalized) {
+        token.content = parts_.normalizer.apply(token.content, scratch);
+        if (!token.content.empty()) parts_.normalized_added.add(std::move(token));
       } else {
-        parts_.raw_added.add(std::move(added.token));
+        parts_.raw_added.add(std::move(token));
       }
     }
   }
@@ -167,7 +177,7 @@ class Reader {
       const TokenId from_left = merge_token(left, merges, i), from_right = merge_token(right, merges, i);
       const TokenId merged = merge_token(joined, merges, i);
       // A file may list merges for control tokens, too: letters that a user typed must not make one.
-      if (!parts_.is_special[std::size_t(merged)]) table.add(from_left, from_right, std::uint32_t(i), merged);
+      if (!is_control_[std::size_t(merged)]) table.add(from_left, from_right, std::uint32_t(i), merged);
     }
     return table;
   }
@@ -205,23 +215,22 @@ class Reader {
     auto& [bytes, starts] = parts_.token_bytes;
     for (std::size_t id = 0; id < size; ++id) {
       starts.push_back(bytes.size());
-      append_token(vocabulary().text(TokenId(id)), parts_.is_byte[id], decoder, bytes);
+      append_token(id, decoder, bytes);
     }
     starts.push_back(bytes.size());
     parts_.strips_leading_space = decoder.strips_leading_space;
     parts_.replaces_each_byte = decoder.byte_fallback;
   }
 
-  static void append_token(std::string_view text, bool is_byte, const Decoder& decoder, std::string& out) {
-    if (is_byte) {
+  void append_token(std::size_t id, const Decoder& decoder, std::string& out) const {
+    const std::string_view text = parts_.vocabulary->text(TokenId(id));
+    if (parts_.is_byte[id]) {
       out.push_back(char(std::stoi(std::string(text.substr(3, 2)), nullptr, 16)));
-      return;
+    } else if (!decoder.byte_level || !append_level_bytes(text, is_added_[id], out)) {
+      std::string replaced(text);
+      for (const auto& [from, to] : decoder.replacements) replaced = replace_all(replaced, from, to);
+      out += replaced;
     }
-    // A token with characters that stand for no byte, such as a role marker, means its own text.
-    if (decoder.byte_level && append_symbol_bytes(text, out)) return;
-    std::string replaced(text);
-    for (const auto& [from, to] : decoder.replacements) replaced = replace_all(replaced, from, to);
-    out += replaced;
   }
 
   void read_post_processor(const JsonNode& node) {
@@ -260,8 +269,6 @@ class Reader {
   }
 
   void read_config() {
-    parts_.bos = config_token("bos_token", {"<｜begin▁of▁sentence｜>", "<|begin_of_text|>", "<s>", "<bos>"});
-    parts_.eos = config_token("eos_token", {"<｜end▁of▁sentence｜>", "</s>", "<eos>", "<|im_end|>", "<|endoftext|>"});
     const auto add = [](std::vector<TokenId>& side, std::optional<TokenId> id, bool in_front) {
       if (id && std::find(side.begin(), side.end(), *id) == side.end()) side.insert(in_front ? side.begin() : side.end(), *id);
     };
@@ -287,6 +294,13 @@ class Reader {
     return vocabulary().find(token.value().is_object() ? token["content"].string() : token.string());
   }
 
+  static std::vector<std::string_view> chat_templates(const JsonNode& node) {
+    if (!node.value().is_array()) return {node.string_or("")};
+    std::vector<std::string_view> sources;
+    for (std::size_t i = 0; i < node.size(); ++i) sources.push_back(node[i]["template"].string());
+    return sources;
+  }
+
   // One template, or several with names, of which "default" is meant.
   static std::string read_chat_template(const JsonNode& node) {
     if (!node.value().is_array()) return std::string(node.string_or(""));
@@ -300,9 +314,10 @@ class Reader {
   JsonNode config_;
   TokenizerParts parts_;
   bool byte_level_ = false;
-  std::vector<Added> added_;
+  std::vector<AddedToken> added_;
+  std::vector<Kind> kinds_;                            // of the same tokens
   std::unordered_map<TokenId, std::size_t> added_at_;  // id -> index into added_
-  std::vector<bool> is_added_;                         // by id
+  std::vector<bool> is_added_, is_control_;            // by id
 };
 
 }  // namespace

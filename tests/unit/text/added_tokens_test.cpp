@@ -10,9 +10,9 @@ using namespace fathom::text;
 namespace {
 
 // "(text)" for text between tokens, "[3:<s>]" for token 3, which took "<s>".
-std::string split(const AddedTokens& tokens, std::string_view text) {
+std::string split(const AddedTokens& tokens, std::string_view text, Find which = Find::all) {
   std::vector<Stretch> stretches;
-  tokens.split(text, stretches);
+  tokens.split(text, which, stretches);
   std::string shown;
   for (const Stretch& stretch : stretches) {
     if (stretch.token) {
@@ -65,4 +65,26 @@ TEST_CASE("tokens that strip swallow white space, but not what another token has
   CHECK(split(tokens, "<r>  <l>") == "[2:<r>  ][1:<l>]");
   CHECK(split(tokens, " <l>") == "[1: <l>]");
   CHECK(split(tokens, "é<l>") == "(é)[1:<l>]");
+}
+
+TEST_CASE("a control token can stay text, and nothing is looked for inside it") {
+  const AddedTokens tokens =
+      tokens_of({{.id = 1, .content = "<a b>", .control = true}, {.id = 2, .content = "a"}, {.id = 3, .content = " "}});
+  CHECK(tokens.finds(Find::vocabulary));
+  CHECK(split(tokens, "a<a b> <a") == "[2:a][1:<a b>][3: ](<)[2:a]");
+  CHECK(split(tokens, "a<a b> <a", Find::vocabulary) == "[2:a](<a b>)[3: ](<)[2:a]");
+  const AddedTokens control = tokens_of({{.id = 1, .content = "<a>", .control = true}});
+  CHECK_FALSE(control.finds(Find::vocabulary));
+  CHECK(control.finds(Find::all));
+  CHECK(split(control, "x<a>", Find::vocabulary) == "(x<a>)");
+  CHECK_FALSE(AddedTokens{}.finds(Find::all));
+}
+
+TEST_CASE("all contents that stand in a text are found, one inside another too") {
+  const AddedTokens tokens = tokens_of({{1, "<a>"}, {2, "<a><b>"}, {3, "a"}, {4, "c"}});
+  std::vector<bool> found(4, false);
+  tokens.find_all("x<a><b", found);
+  CHECK(found == std::vector<bool>{true, false, true, false});
+  tokens.find_all("<a><b>", found);
+  CHECK(found == std::vector<bool>{true, true, true, false});
 }

@@ -113,7 +113,72 @@ TEST_CASE("the named pre-tokenizers cut as their models' own files do") {
   CHECK(known("deepseek-llm", " Ω א") == Strings{" Ω", " א"});
 }
 
+TEST_CASE("Kimi K2 keeps Han characters apart, and only those") {
+  CHECK(known("kimi-k2", "漢字Kanji、かな don't 1234 HelloWorld") ==
+        Strings{"漢字", "Kanji", "、かな", " don't", " ", "123", "4", " Hello", "World"});
+  CHECK(known("kimi-k2", "x々〇「木」\n\n  y") == Strings{"x", "々〇", "「", "木", "」\n\n", " ", " y"});
+  CHECK(known("kimi-k2", "HTMLテスト한국어 'LL") == Strings{"HTMLテスト한국어", " '", "LL"});
+}
+
+TEST_CASE("Qwen3.5 counts marks as letters") {
+  CHECK(known("qwen35", "नमस्ते दुनिया 12") == Strings{"नमस्ते", " दुनिया", " ", "1", "2"});
+  CHECK(known("qwen2", "नमस्ते").size() > 1);
+  CHECK(known("qwen35", "e\u0301t !\u0301?") == Strings{"e\u0301t", " !", "\u0301", "?"});
+}
+
+TEST_CASE("Youtu keeps Korean, Bopomofo, Chinese with kana, and full-width punctuation apart") {
+  CHECK(known("youtu", "a한국ㄅ漢かa12") == Strings{"a", "한국", "ㄅ", "漢か", "a", "1", "2"});
+  CHECK(known("youtu", "你好，世界！It's") == Strings{"你好", "，", "世界", "！", "It's"});
+}
+
+TEST_CASE("Falcon cuts digits by three and punctuation off") {
+  CHECK(known("falcon", "a`b 1234567, x") == Strings{"a", "`", "b", " ", "123", "456", "7", ",", " x"});
+}
+
+TEST_CASE("a name that is another one's alias means the same") {
+  struct Alias {
+    std::string_view name, same_as;
+  };
+  const Alias aliases[] = {
+      {"llama3", "llama-bpe"},
+      {"llama-v3", "llama-bpe"},
+      {"falcon3", "llama-bpe"},
+      {"falcon-h1", "llama-bpe"},
+      {"pixtral", "llama-bpe"},
+      {"midm-2.0", "llama-bpe"},
+      {"lfm2", "llama-bpe"},
+      {"llama4", "gpt-4o"},
+      {"kanana2", "gpt-4o"},
+      {"megrez", "qwen2"},
+      {"kormo", "qwen2"},
+      {"gigachat", "gpt-2"},
+      {"glm5", "glm4"},
+      {"starcoder", "smollm"},
+      {"refact", "smollm"},
+      {"joyai-llm", "deepseek-v3"},
+      {"dbrx", "smaug-bpe"},
+      {"default", "gpt-2"},
+      {"deepseek-r1-qwen", "qwen2"},
+  };
+  for (const auto& [name, same_as] : aliases) {
+    CAPTURE(name);
+    const KnownPreTokenizer& alias = known_pre_tokenizer(name, "test");
+    const KnownPreTokenizer& known = known_pre_tokenizer(same_as, "test");
+    CHECK(alias.patterns.data() == known.patterns.data());
+    CHECK(alias.nfc == known.nfc);
+    CHECK(alias.ignore_merges == known.ignore_merges);
+    CHECK(alias.adds_bos == known.adds_bos);
+  }
+  // Llama 3's pattern, but merges count.
+  for (const char* name : {"smaug-bpe", "dbrx", "chatglm-bpe"}) {
+    CHECK(known_pre_tokenizer(name, "test").patterns.data() == known_pre_tokenizer("llama-bpe", "test").patterns.data());
+    CHECK_FALSE(known_pre_tokenizer(name, "test").ignore_merges);
+  }
+  CHECK(known_pre_tokenizer("glm4", "test").ignore_merges);
+  CHECK_FALSE(known_pre_tokenizer("glm4", "test").adds_bos);
+}
+
 TEST_CASE("an unknown name is refused with the names there are") {
-  test::check_error(Status::unsupported, {"some.gguf", "'falcon'", "deepseek-v3", "smollm"},
-                    [] { known_pre_tokenizer("falcon", "some.gguf"); });
+  test::check_error(Status::unsupported, {"some.gguf", "'a-newer-one'", "deepseek-v3", "smollm"},
+                    [] { known_pre_tokenizer("a-newer-one", "some.gguf"); });
 }

@@ -53,6 +53,8 @@ TEST_CASE("letters, digits and words are those of all scripts") {
   CHECK(matches(R"(\h+)", "fG9z") == Strings{"f", "9"});
   CHECK(matches(R"(\v)", "\x0b\n") == Strings{"\x0b"});
   CHECK(matches(R"(\u4E00|[\u00e9])", "一é二") == Strings{"一", "é"});
+  CHECK(matches(R"(\p{Han}+|[\p{Hiragana}x]+)", "漢、字ー々かーx") == Strings{"漢", "字", "々", "か", "x"});  // a script alone
+  CHECK(matches(R"(\P{Han}+|\p{^Latin})", "漢aー") == Strings{"漢", "aー"});
   CHECK(matches(R"([[:punct:]]+)", "a+、€b") == Strings{"+、€"});
 }
 
@@ -126,4 +128,9 @@ TEST_CASE("white space at the end is looked for in linear time") {
   CHECK(matches(R"(\s+$)", std::string(200000, ' ') + "1").empty());
   // Quadratic would be 2e10 steps.
   CHECK(cpu_seconds() - start < 3);
+}
+
+TEST_CASE("letters and symbols are those of Unicode 16") {
+  CHECK(matches(R"(\p{S})", "\U0001FA77\U0001FAE9") == Strings{"\U0001FA77", "\U0001FAE9"});  // emoji of Unicode 15 and 16
+  CHECK(matches(R"(\p{L}+)", "\U00031350\U0002EBF0\U00010D4A") == Strings{"\U00031350\U0002EBF0\U00010D4A"});  // 15, 15.1, 16
 }

@@ -130,9 +130,12 @@ TEST_CASE("a vocabulary from GGUF keys gives the ids of the same one from tokeni
       const std::string text = text_of(golden["text"]);
       const Ids ids = token_ids(golden["ids"]);
       CHECK(tokenizer->encode(text, {.parse_special = true}) == ids);
-      CHECK(tokenizer->encode(text) == original.encode(text));
+      CHECK(tokenizer->encode(text) == original.encode(text));  // typed by a user
       CHECK(tokenizer->decode(ids) == text_of(golden["decoded"]));
       CHECK(tokenizer->decode(ids, true) == text_of(golden["decoded_skip_special"]));
+    }
+    for (const Value& golden : tokenizer_document(name, "plain.json")["cases"].array()) {
+      CHECK(tokenizer->encode(text_of(golden["text"])) == token_ids(golden["ids"]));
     }
     for (const Value& golden : tokenizer_document(name, "decode.json")["cases"].array()) {
       CHECK(tokenizer->decode(token_ids(golden["ids"])) == text_of(golden["decoded"]));
@@ -165,7 +168,7 @@ TEST_CASE("control tokens are special, user-defined ones are only found in the t
   CHECK_FALSE(tokenizer->is_special(7));
   CHECK_FALSE(tokenizer->is_special(1));
   CHECK(tokenizer->encode("<s><x>", {.parse_special = true}) == Ids{0, 7});
-  CHECK(tokenizer->encode("<s><x>") == Ids{});  // this vocabulary has none of their letters
+  CHECK(tokenizer->encode("<s><x>") == Ids{7});  // a control token stays text, and this vocabulary has none of its letters
   CHECK(tokenizer->decode(Ids{0, 7, 8, 1}, true) == "<x> a");
 }
 
@@ -188,8 +191,59 @@ TEST_CASE("end-of-turn tokens are stop tokens, by key and by name") {
   keys.set("tokenizer.ggml.eos_token_id", integer(6));
   keys.set("tokenizer.ggml.eot_token_id", integer(7));
   const auto tokenizer = keys.load();
-  // <|eot_id|> is an ordinary token in this file.
-  CHECK(Ids(tokenizer->stop_tokens().begin(), tokenizer->stop_tokens().end()) == Ids{4, 6, 7});
+  // <|eot_id|> is one, too, although this file calls it a word.
+  CHECK(Ids(tokenizer->stop_tokens().begin(), tokenizer->stop_tokens().end()) == Ids{4, 5, 6, 7});
+}
+
+TEST_CASE("markers that a file calls words are control tokens") {
+  for (const char* model : {"gpt2", "llama"}) {
+    CAPTURE(model);
+    Keys keys = small(model);
+    keys.set("tokenizer.ggml.add_space_prefix", Value(false));
+    keys.set("tokenizer.ggml.tokens", strings({"<s>", "<", "t", "<t", "<|im_end|>", "<think>", "[PAD6]", "<table>", "Ġ"}));
+    keys.set("tokenizer.ggml.token_type", integers({1, 1, 1, 1, 1, 1, 4, 4, 1}));
+    keys.set("tokenizer.ggml.merges", strings({"< t"}));
+    const auto tokenizer = keys.load();
+    const bool by_words = std::string(model) == "gpt2";  // the pre-tokenizer cuts < from t
+    const std::string text = "<s><t<|im_end|><table><think>";
+    CHECK(tokenizer->encode(text, {.parse_special = true}) == (by_words ? Ids{0, 1, 2, 4, 7, 5} : Ids{0, 3, 4, 7, 5}));
+    // Only < and t of the others are letters that this vocabulary has.
+    CHECK(tokenizer->encode(text) == (by_words ? Ids{1, 1, 2, 1, 7, 1, 2} : Ids{1, 3, 1, 7, 3}));
+    CHECK(tokenizer->is_special(4));
+    CHECK_FALSE(tokenizer->is_special(5));
+    CHECK(tokenizer->decode(Ids{5, 3, 4}, true) == "<think><t");
+    CHECK(Ids(tokenizer->stop_tokens().begin(), tokenizer->stop_tokens().end()) == Ids{4});
+    CHECK(tokenizer->encode("[PAD6]", {.parse_special = true}) == Ids{});  // padding, whatever its type
+    CHECK(tokenizer->decode(Ids{6}) == "");
+  }
+}
+
+TEST_CASE("a token of the chat template stays text where a user typed it") {
+  for (const char* key : {"tokenizer.chat_template", "tokenizer.chat_template.tool_use"}) {
+    Keys keys = small("gpt2");
+    CHECK(keys.load()->encode("a<x>b") == Ids{1, 7, 2});
+    keys.set(key, string("{{ '<x>' + content }}"));
+    CHECK(keys.load()->encode("a<x>b") == Ids{1, 2});
+    CHECK(keys.load()->encode("a<x>b", {.parse_special = true}) == Ids{1, 7, 2});
+  }
+}
+
+TEST_CASE("Gemma 4 merges characters by rank, writes spaces as U+2581, and always begins with its begin token") {
+  Keys keys;
+  keys.set("tokenizer.ggml.model", string("gemma4"));
+  keys.set("tokenizer.ggml.tokens", strings({"<unk>", "<bos>", "a", "b", "ab", "▁", "▁a", "\n", "\n\n", "<0xC3>", "<0xBC>"}));
+  keys.set("tokenizer.ggml.token_type", integers({3, 3, 1, 1, 1, 1, 1, 1, 1, 6, 6}));
+  keys.set("tokenizer.ggml.merges", strings({"a b", "▁ a", "\n \n"}));
+  keys.set("tokenizer.ggml.bos_token_id", integer(1));
+  keys.set("tokenizer.ggml.unknown_token_id", integer(0));
+  keys.set("tokenizer.ggml.add_bos_token", Value(false));
+  const auto tokenizer = keys.load();
+  CHECK(tokenizer->adds_bos());
+  CHECK(tokenizer->encode("a ab a\n\n\nbü") == Ids{2, 5, 4, 6, 8, 7, 3, 9, 10});
+  CHECK(tokenizer->decode(Ids{2, 5, 4, 6, 8, 7, 3, 9, 10}) == "a ab a\n\n\nbü");
+  CHECK(tokenizer->encode("aéz") == Ids{2, 0});  // no byte token for these: unknown, once
+  keys.set("tokenizer.ggml.add_space_prefix", Value(true));
+  CHECK(keys.load()->encode("a") == Ids{6});
 }
 
 TEST_CASE("whether a begin token is added is the file's say, else the model's habit") {
@@ -212,7 +266,7 @@ TEST_CASE("keys that are missing, of the wrong kind or out of range are refused 
   };
   const auto corrupt = Status::corrupt_file;
   check_error(corrupt, {"model.gguf", "tokenizer.ggml.model", "missing"}, [] { Tokenizer::from_gguf(Value(), "model.gguf"); });
-  refused(Status::unsupported, {"model.gguf", "'t5'", "gpt2", "llama"}, "gpt2", "tokenizer.ggml.model", string("t5"));
+  refused(Status::unsupported, {"model.gguf", "'t5'", "gpt2", "llama", "gemma4"}, "gpt2", "tokenizer.ggml.model", string("t5"));
   refused(Status::unsupported, {"model.gguf", "'mystery'", "qwen2"}, "gpt2", "tokenizer.ggml.pre", string("mystery"));
   refused(corrupt, {"tokenizer.ggml.pre"}, "gpt2", "tokenizer.ggml.pre", integer(1));
   refused(corrupt, {"tokenizer.ggml.tokens"}, "gpt2", "tokenizer.ggml.tokens", Value());

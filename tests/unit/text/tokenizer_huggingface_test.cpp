@@ -1,7 +1,9 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "support/check_error.hpp"
@@ -120,11 +122,63 @@ TEST_CASE("published test vectors of the two released tokenizers hold") {
   CHECK(qwen.encode("🙂👍🏽") == Ids{145080, 144349, 145375});
 }
 
-TEST_CASE("an added token that spells a byte's stand-in decodes to that byte, as the original library has it") {
+TEST_CASE("added tokens that are no control tokens are found in every text") {
   const Tokenizer& tokenizer = tokenizer_fixture("tiny-coder");
-  CHECK(tokenizer.encode("für", {.parse_special = true}) == Ids{69, 184, 81});
-  CHECK(tokenizer.decode(Ids{69, 184, 81}) == "f\uFFFDr");
-  CHECK(tokenizer.decode(tokenizer.encode("für")) == "für");  // as plain text it is spelled in bytes
+  for (const io::Value& golden : tokenizer_document("tiny-coder", "plain.json")["cases"].array()) {
+    const std::string text = text_of(golden["text"]);
+    CAPTURE(text);
+    CHECK(tokenizer.encode(text) == token_ids(golden["ids"]));
+    CHECK(tokenizer.decode(tokenizer.encode(text)) == text);
+  }
+}
+
+TEST_CASE("an added token that spells a byte's stand-in says its own text where that byte is no character") {
+  CHECK(tokenizer_fixture("tiny-coder").decode(Ids{69, 184, 81}) == "für");
+  Sections sections;
+  sections.added_tokens = R"([{"id": 4, "content": "Ġab", "special": false}])";
+  CHECK(sections.load()->decode(Ids{4}) == " ab");
+}
+
+TEST_CASE("markers of the template, of built-in formats and the begin and end tokens stay text where a user typed them") {
+  Sections sections;
+  sections.model =
+      R"({"type": "BPE", "vocab": {"<": 0, ">": 1, "t": 2, "u": 3, "<t": 4, "<t>": 5}, "merges": ["< t", "<t >"]})";
+  sections.pre_tokenizer = R"({"type": "ByteLevel", "add_prefix_space": false, "use_regex": false})";
+  sections.added_tokens = R"([{"id": 5, "content": "<t>"}, {"id": 6, "content": "<u>"}, {"id": 7, "content": "<think>"}])";
+  CHECK(sections.load()->encode("<t><u>") == Ids{5, 6});
+  sections.config = R"({"chat_template": "{{ '<t>' + content }}"})";
+  const auto tokenizer = sections.load();
+  CHECK(tokenizer->encode("<t><u>") == Ids{4, 1, 6});  // nor do merges make one
+  CHECK(tokenizer->encode("<t><u><think>", {.parse_special = true}) == Ids{5, 6, 7});
+  CHECK_FALSE(tokenizer->is_special(5));
+  CHECK(tokenizer->encode("<think>") == Ids{4, 1});  // of the letters this vocabulary has
+  sections.config = R"({"chat_template": [{"name": "default", "template": ""}, {"name": "tool_use", "template": "<t>"}]})";
+  CHECK(sections.load()->encode("<t>") == Ids{4, 1});
+  sections.config = R"({"eos_token": "<t>", "bos_token": {"content": "<u>"}})";
+  CHECK(sections.load()->encode("<t><u>") == Ids{4, 1, 0, 3, 1});
+}
+
+TEST_CASE("a typed marker of the released tokenizers stays text in both halves of a text") {
+  for (const auto& [name, text] :
+       {std::pair{"deepseek-v3", "a<｜User｜>b<｜tool▁sep｜>"}, {"qwen3", "<think>a</think><tool_call>"}}) {
+    CAPTURE(name);
+    const Tokenizer& tokenizer = tokenizer_fixture(name);
+    const Ids plain = tokenizer.encode(text);
+    CHECK(plain.size() > tokenizer.encode(text, {.parse_special = true}).size());
+    for (TokenId id : tokenizer.encode(text, {.parse_special = true})) {
+      if (id >= 128000) CHECK(std::find(plain.begin(), plain.end(), id) == plain.end());
+    }
+    CHECK(tokenizer.decode(plain) == text);
+  }
+}
+
+TEST_CASE("emoji newer than Unicode 14 stay with the space before them") {
+  const Tokenizer& tokenizer = tokenizer_fixture("deepseek-v3");
+  for (const io::Value& golden : tokenizer_document("deepseek-v3", "emoji.json")["cases"].array()) {
+    const std::string text = text_of(golden["text"]);
+    CAPTURE(text);
+    CHECK(tokenizer.encode(text) == token_ids(golden["ids"]));
+  }
 }
 
 TEST_CASE("the config adds tokens, changes flags, and yields on ids") {

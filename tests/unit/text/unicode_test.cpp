@@ -88,3 +88,8 @@ TEST_CASE("words are made of letters, marks, decimal digits, connectors and join
   for (char32_t c : {U'a', U'é', U'你', U'\u0301', U'7', U'٣', U'_', U'‿', U'Ⅷ', U'ⓐ', U'\u200d'}) CHECK(is_word(c));
   for (char32_t c : {U' ', U'-', U'²', U'$', U'。', U'🙂', U'\u200b'}) CHECK_FALSE(is_word(c));
 }
+
+TEST_CASE("the tables are those of Unicode 16") {
+  CHECK(is_word(0x10D4A));                                                           // a letter of Garay
+  CHECK(normalize("\U000105D2\U00000307", NormalizationForm::nfc) == "\U000105C9");  // Todhri
+}
