@@ -108,7 +108,8 @@ void print_table(const Arguments& arguments, const fathom::Inspection& inspectio
   print_row("cache per token", size_text(cache_bytes_per_token(info)));
   print_row("memory needed", size_text(info.weight_bytes + cache_bytes(arguments, info)) + " for weights and a cache of " +
                                  std::to_string(context_length(arguments, info)) + " tokens");
-  print_row("tokenizer", info.has_tokenizer ? "yes" : "none: only token ids");
+  const std::string lack = inspection.runs && !inspection.reason.empty() ? ": " + inspection.reason : "";
+  print_row("tokenizer", info.has_tokenizer ? "yes" : "none: only token ids" + lack);
   if (info.has_tokenizer) print_row("chat format", info.chat_format.empty() ? "none of the built-in ones" : info.chat_format);
 
   std::printf("\nconfiguration\n");

@@ -106,7 +106,8 @@ class Model {
   // and last bytes. An identity, no proof against forgery. The first call reads a little of every tensor; throws
   // Error{out_of_memory}.
   const std::array<std::uint8_t, 32>& fingerprint() const;
-  // Throws Error{not_found} for a checkpoint without tokenizer files.
+  // Throws Error{not_found} for a checkpoint without a tokenizer, and Error{unsupported, corrupt_file} where the tokenizer it
+  // has cannot be read: such a model works by token ids.
   const Tokenizer& tokenizer() const;
   // Bytes a session of this context length takes alone: its cache, filled to the end, and the scratch memory of its steps,
   // which further sessions share.
@@ -133,7 +134,7 @@ struct TensorSummary {
 struct Inspection {
   ModelInfo info;
   bool runs = false;
-  std::string reason;                                              // when it does not run: why, as a sentence
+  std::string reason;                                              // why it does not run, or runs without its tokenizer
   std::vector<std::pair<std::string, std::string>> configuration;  // name, value; in reading order
   std::vector<TensorSummary> tensors;
 };

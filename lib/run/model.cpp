@@ -32,12 +32,18 @@ std::vector<TokenId> collect_stop_tokens(const io::Checkpoint& checkpoint, const
     for (TokenId id : inner.stop_tokens()) add(id);
     for (TokenId id : text::chat_stop_tokens(text::detect_chat_format(inner), inner)) add(id);
   }
-  if (checkpoint.container == io::Container::gguf) return stops;
-  const io::Value& listed = checkpoint.generation_config.has("eos_token_id") ? checkpoint.generation_config["eos_token_id"]
-                                                                             : checkpoint.config["eos_token_id"];
   const auto add_value = [&](const io::Value& value) {
     if (const auto id = value.as_int(); id && *id >= 0 && *id < 1 << 24) add(TokenId(*id));
   };
+  if (checkpoint.container == io::Container::gguf) {
+    // The tokenizer has read these keys already, where there is one.
+    for (const char* key : {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"}) {
+      if (!tokenizer) add_value(checkpoint.config[key]);
+    }
+    return stops;
+  }
+  const io::Value& listed = checkpoint.generation_config.has("eos_token_id") ? checkpoint.generation_config["eos_token_id"]
+                                                                             : checkpoint.config["eos_token_id"];
   add_value(listed);
   for (const io::Value& value : listed.array()) add_value(value);
   return stops;
@@ -85,6 +91,23 @@ void warn_of(LogSink& log, const std::string& path, std::string_view what, const
                                            names.size() > kNamed ? ", ..." : ""));
 }
 
+// A model works by token ids where its tokenizer cannot be read. The log says why, and so does Model::tokenizer().
+void read_tokenizer(const io::Checkpoint& checkpoint, Model::Impl& impl) {
+  if (!text::has_tokenizer(checkpoint)) return;
+  try {
+    Tokenizer tokenizer(std::make_shared<Tokenizer::Impl>(text::open_tokenizer(checkpoint)));
+    impl.info.chat_format = chat_format(tokenizer);
+    impl.tokenizer = std::move(tokenizer);
+    impl.info.has_tokenizer = true;
+  } catch (const Error& error) {
+    if (error.status() != Status::unsupported && error.status() != Status::corrupt_file) throw;
+    impl.tokenizer_fault = error;
+    if (impl.runtime->log) {
+      impl.runtime->log->write(LogLevel::warning, fmt::format("only token ids work: {}", error.message()));
+    }
+  }
+}
+
 std::shared_ptr<Model::Impl> open_impl(const std::shared_ptr<Runtime::Impl>& host, FileSystem& files, const std::string& path,
                                        const ModelOptions& options) {
   const model::LoadOptions load = load_options(*host, options);
@@ -104,11 +127,7 @@ std::shared_ptr<Model::Impl> open_impl(const std::shared_ptr<Runtime::Impl>& hos
   impl->info.head_multiply_adds = cost.head_multiply_adds;
   impl->info.automatic_cache =
       impl->network->automatic_cache_format() == StorageFormat::f32 ? CacheFormat::f32 : CacheFormat::f16;
-  if (text::has_tokenizer(opened.checkpoint)) {
-    impl->tokenizer = Tokenizer(std::make_shared<Tokenizer::Impl>(text::open_tokenizer(opened.checkpoint)));
-    impl->info.has_tokenizer = true;
-    impl->info.chat_format = chat_format(*impl->tokenizer);
-  }
+  read_tokenizer(opened.checkpoint, *impl);
   impl->stop_tokens = collect_stop_tokens(opened.checkpoint, impl->tokenizer);
   impl->texts = std::move(opened.texts);
   impl->mapped_ends = std::move(opened.mapped_ends);
@@ -171,6 +190,7 @@ const std::array<std::uint8_t, 32>& Model::fingerprint() const { return impl_->f
 const ModelInfo& Model::info() const noexcept { return impl_->info; }
 
 const Tokenizer& Model::tokenizer() const {
+  if (impl_->tokenizer_fault) throw Error(*impl_->tokenizer_fault);
   if (!impl_->tokenizer)
     fail(Status::not_found, "{}: there is no tokenizer beside the weights, only token ids work", info().path);
   return *impl_->tokenizer;

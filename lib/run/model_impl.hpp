@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "fathom/error.hpp"
 #include "fathom/model.hpp"
 #include "model/pass/network.hpp"
 #include "run/pass_pool.hpp"
@@ -23,6 +24,7 @@ struct Model::Impl {
   std::unique_ptr<PassPool> passes;
   ModelInfo info;
   std::optional<Tokenizer> tokenizer;
+  std::optional<Error> tokenizer_fault;                    // why the checkpoint's tokenizer cannot be read
   std::vector<std::pair<std::string, std::string>> texts;  // metadata, in file order
   // Throws Error{io_error} when a file whose map is used has become too short to read it; before sessions and steps.
   void check_files() const;
