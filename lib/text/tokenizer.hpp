@@ -16,8 +16,8 @@ namespace fathom::text {
 using TokenId = std::int32_t;
 
 struct EncodeOptions {
-  // Recognise added tokens (role markers, <s>, ...) written in the text. Off for text that comes from end users: there a
-  // typed marker stays ordinary characters.
+  // Recognise control tokens (role markers, <s>, <think>, ...) written in the text. Off for text that comes from end users: a
+  // typed marker stays ordinary characters there. Added tokens that are no control tokens are recognised in every text.
   bool parse_special = false;
   // Put in front (and behind) what the checkpoint asks for: its post-processor's template, or bos_token where
   // add_bos_token is true.

@@ -3,6 +3,10 @@
 #include <doctest/doctest.h>
 
 #include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <vector>
 
 #include "fathom/model.hpp"
 #include "support/check_error.hpp"
@@ -96,4 +100,35 @@ TEST_CASE("inspecting tells what a model is, and why it would not run") {
   CHECK(broken.reason.find("'model.norm.weight' is missing") != std::string::npos);
   CHECK(broken.info.layers == 3);
   check_error(Status::not_found, {"nowhere"}, [&] { inspect(Runtime(options), "nowhere"); });
+}
+
+TEST_CASE("a model whose tokenizer cannot be read works by token ids, and inspecting it says the same") {
+  struct Log final : LogSink {
+    void write(LogLevel level, std::string_view message) noexcept override { lines.emplace_back(level, message); }
+    std::vector<std::pair<LogLevel, std::string>> lines;
+  } log;
+  RuntimeOptions options;
+  options.host.log = &log;
+  for (const auto& [tokenizer, status, word] :
+       {std::tuple{R"({"model": {"type": "Unigram", "vocab": []}})", Status::unsupported, "Unigram"},
+        std::tuple{R"({"model": {"vocab": {}}})", Status::corrupt_file, "at least one token"}}) {
+    CAPTURE(tokenizer);
+    log.lines.clear();
+    test::MemoryFileSystem files = test::MemoryCheckpoint("llama3").files();
+    files.put("m/tokenizer.json", tokenizer);
+    options.host.files = &files;
+    const Runtime runtime(options);
+    const Model model = Model::open(runtime, "m");
+    CHECK_FALSE(model.info().has_tokenizer);
+    check_error(status, {word}, [&] { model.tokenizer(); });
+    check_error(status, {word}, [&] { Tokenizer::open(runtime, "m"); });
+    int warnings = 0;
+    for (const auto& [level, line] : log.lines) warnings += level == LogLevel::warning && line.find(word) != std::string::npos;
+    CHECK(warnings == 1);
+
+    const Inspection inspection = inspect(runtime, "m");
+    CHECK(inspection.runs);
+    CHECK_FALSE(inspection.info.has_tokenizer);
+    CHECK(inspection.reason.find(word) != std::string::npos);
+  }
 }
