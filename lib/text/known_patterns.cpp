@@ -109,7 +109,7 @@ constexpr KnownPreTokenizer kKnown[] = {
     {"deepseek-r1-qwen", kQwen2, true},
     {"megrez", kQwen2, true},
     {"kormo", kQwen2, true},
-    {"qwen35", kQwen35, true},
+    {"qwen35", kQwen35},  // without a normal form: its published ids tell e and its accent from é
     {"gpt-4o", kGpt4o, false, true},
     {"llama4", kGpt4o, false, true},
     {"kanana2", kGpt4o, false, true},

@@ -174,6 +174,7 @@ TEST_CASE("a name that is another one's alias means the same") {
     CHECK(known_pre_tokenizer(name, "test").patterns.data() == known_pre_tokenizer("llama-bpe", "test").patterns.data());
     CHECK_FALSE(known_pre_tokenizer(name, "test").ignore_merges);
   }
+  CHECK_FALSE(known_pre_tokenizer("qwen35", "test").nfc);  // unlike qwen2
   CHECK(known_pre_tokenizer("glm4", "test").ignore_merges);
   CHECK_FALSE(known_pre_tokenizer("glm4", "test").adds_bos);
 }
