@@ -120,14 +120,14 @@ class Reader {
 
   // Conversions exist in which markers are ordinary words.
   void correct_types() {
-    std::vector<bool> begins_or_ends(types_.size(), false);
+    begins_or_ends_.assign(types_.size(), false);
     for (std::string_view key : {"tokenizer.ggml.bos_token_id", "tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id",
                                  "tokenizer.ggml.eom_token_id"}) {
-      if (const auto id = token_id(key)) begins_or_ends[std::size_t(*id)] = true;
+      if (const auto id = token_id(key)) begins_or_ends_[std::size_t(*id)] = true;
     }
     for (std::size_t id = 0; id < types_.size(); ++id) {
       if (types_[id] != TokenType::normal) continue;
-      const Spelling spelling = spelling_of_word(parts_.vocabulary->text(TokenId(id)), begins_or_ends[id]);
+      const Spelling spelling = spelling_of_word(parts_.vocabulary->text(TokenId(id)), begins_or_ends_[id]);
       if (spelling == Spelling::marker) types_[id] = TokenType::control;
       if (spelling == Spelling::shown_marker) types_[id] = TokenType::user_defined;
     }
@@ -143,7 +143,7 @@ class Reader {
       const bool is_special = type(id) != TokenType::user_defined;
       is_added_[std::size_t(id)] = true;
       parts_.is_special[std::size_t(id)] = is_special;
-      added.push_back({.id = id, .content = std::string(text), .control = is_special});
+      added.push_back({.id = id, .content = std::string(text), .control = is_special || begins_or_ends_[std::size_t(id)]});
     }
     mark_control(added, chat_templates());
     for (AddedToken& token : added) {
@@ -290,7 +290,7 @@ class Reader {
   std::string origin_;
   bool byte_level_ = false;
   std::vector<TokenType> types_;
-  std::vector<bool> is_added_, is_control_;  // by id
+  std::vector<bool> begins_or_ends_, is_added_, is_control_;  // by id
   TokenizerParts parts_;
 };
 

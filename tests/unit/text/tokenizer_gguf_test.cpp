@@ -228,6 +228,13 @@ TEST_CASE("a token of the chat template stays text where a user typed it") {
   }
 }
 
+TEST_CASE("an end token that a file calls user-defined stays text where a user typed it") {
+  Keys keys = small("gpt2");
+  keys.set("tokenizer.ggml.eos_token_id", integer(7));
+  CHECK(keys.load()->encode("a<x>b") == Ids{1, 2});
+  CHECK(keys.load()->encode("a<x>b", {.parse_special = true}) == Ids{1, 7, 2});
+}
+
 TEST_CASE("Gemma 4 merges characters by rank, writes spaces as U+2581, and always begins with its begin token") {
   Keys keys;
   keys.set("tokenizer.ggml.model", string("gemma4"));
