@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "fathom/runtime.hpp"
+#include "fathom/sampling.hpp"
 #include "fathom/tokenizer.hpp"
 
 namespace fathom {
@@ -98,6 +99,10 @@ class Model {
   static MemoryNeeds memory_needed(const Runtime& runtime, const std::string& path, const ModelOptions& options = {});
 
   const ModelInfo& info() const noexcept;
+  // The sampling that the checkpoint recommends: generation_config.json of a folder, general.sampling.* of a GGUF file. The
+  // default is greedy, and so is this where the checkpoint recommends nothing. Values of another type or out of range are left
+  // out, with a warning in the log. The seed is 0: give each session one of its own. Sessions use it only when they get it.
+  const SamplingOptions& recommended_sampling() const noexcept;
   // What the checkpoint says of itself under `key`: a metadata key of a GGUF file, a dotted path into config.json, or
   // "chat_template"; lists and texts of more than 1 MiB are left out. Nothing for a key there is not.
   std::optional<std::string> text(std::string_view key) const;

@@ -13,6 +13,7 @@
 #include "platform/memory_files.hpp"
 #include "run/describe_model.hpp"
 #include "run/model_impl.hpp"
+#include "run/recommended_sampling.hpp"
 #include "run/session_defaults.hpp"
 #include "run/tokenizer_impl.hpp"
 #include "text/chat.hpp"
@@ -129,6 +130,7 @@ std::shared_ptr<Model::Impl> open_impl(const std::shared_ptr<Runtime::Impl>& hos
       impl->network->automatic_cache_format() == StorageFormat::f32 ? CacheFormat::f32 : CacheFormat::f16;
   read_tokenizer(opened.checkpoint, *impl);
   impl->stop_tokens = collect_stop_tokens(opened.checkpoint, impl->tokenizer);
+  impl->recommended_sampling = recommended_sampling(opened.checkpoint, host->log);
   impl->texts = std::move(opened.texts);
   impl->mapped_ends = std::move(opened.mapped_ends);
   if (host->log) {
@@ -188,6 +190,8 @@ const std::array<std::uint8_t, 32>& Model::Impl::fingerprint() const {
 const std::array<std::uint8_t, 32>& Model::fingerprint() const { return impl_->fingerprint(); }
 
 const ModelInfo& Model::info() const noexcept { return impl_->info; }
+
+const SamplingOptions& Model::recommended_sampling() const noexcept { return impl_->recommended_sampling; }
 
 const Tokenizer& Model::tokenizer() const {
   if (impl_->tokenizer_fault) throw Error(*impl_->tokenizer_fault);

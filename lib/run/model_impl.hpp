@@ -23,6 +23,7 @@ struct Model::Impl {
   std::shared_ptr<const model::Network> network;
   std::unique_ptr<PassPool> passes;
   ModelInfo info;
+  SamplingOptions recommended_sampling;
   std::optional<Tokenizer> tokenizer;
   std::optional<Error> tokenizer_fault;                    // why the checkpoint's tokenizer cannot be read
   std::vector<std::pair<std::string, std::string>> texts;  // metadata, in file order
