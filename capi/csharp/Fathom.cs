@@ -83,6 +83,17 @@ namespace Fathom
                 return info;
             }
         }
+        // The sampling that the checkpoint recommends; the temperature is 0 when it recommends none.
+        public fathom_sampling_options RecommendedSampling
+        {
+            get
+            {
+                var sampling = new fathom_sampling_options();
+                sampling.struct_size = (uint)Marshal.SizeOf(typeof(fathom_sampling_options));
+                FathomException.Check(Native.fathom_model_recommended_sampling(Handle, ref sampling));
+                return sampling;
+            }
+        }
         public string Family { get { return Utf8.Read(Info.family); } }
 
         // Control tokens written in the text stay characters.
@@ -143,11 +154,14 @@ namespace Fathom
 
         // contextLength 0: the model's, at most 8192; temperature 0: always the likeliest token
         public Session(Model model, long contextLength = 0, float temperature = 0, ulong seed = 0)
+            : this(model, new fathom_sampling_options { temperature = temperature, seed = seed }, contextLength)
         {
-            var sampling = new fathom_sampling_options();
+        }
+
+        // sampling: for example model.RecommendedSampling, with a seed
+        public Session(Model model, fathom_sampling_options sampling, long contextLength = 0)
+        {
             sampling.struct_size = (uint)Marshal.SizeOf(typeof(fathom_sampling_options));
-            sampling.temperature = temperature;
-            sampling.seed = seed;
             var held = GCHandle.Alloc(sampling, GCHandleType.Pinned);
             try
             {

@@ -369,6 +369,9 @@ namespace Fathom
         public static extern int fathom_encode_chat(IntPtr model, fathom_message[] messages, UIntPtr message_count, ref fathom_chat_options options, int[] tokens, UIntPtr capacity, out UIntPtr needed);
 
         [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
+        public static extern int fathom_model_recommended_sampling(IntPtr model, ref fathom_sampling_options sampling);
+
+        [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
         public static extern int fathom_session_create(IntPtr model, ref fathom_session_options options, out IntPtr session);
 
         [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]

@@ -21,7 +21,10 @@
  * STRUCTS for options and results begin with struct_size, which the caller sets to sizeof the struct. In options zero means
  * the default, NULL instead of the struct means all defaults, and whatever is set beyond the fields this library knows is
  * refused (FATHOM_UNSUPPORTED), never ignored. Fields named reserved must be zero. Results are cut to the caller's
- * struct_size. Begin with `fathom_xyz_options options = {sizeof options};` in C, which clears the rest.
+ * struct_size. Both of these clear the rest, without a warning:
+ *
+ *   C:    fathom_xyz_options options = {.struct_size = sizeof options};
+ *   C++:  fathom_xyz_options options = {}; options.struct_size = sizeof options;
  *
  * STRINGS in are pointer and length in bytes, UTF-8, without a terminating zero; a pointer may be NULL where the length is 0.
  *
@@ -353,6 +356,11 @@ typedef struct fathom_sampling_options {
   uint32_t reserved;
   uint64_t seed; /* the same seed draws the same tokens from the same logits */
 } fathom_sampling_options;
+
+/* Writes the sampling that the checkpoint recommends: generation_config.json of a folder, general.sampling.* of a GGUF file.
+ * The temperature is 0 where it recommends nothing. A value of another type or out of range is left out, with a warning in the
+ * log. The seed is 0: set one of your own. A session uses a recommendation only when its options have it. */
+FATHOM_API int32_t fathom_model_recommended_sampling(const fathom_model* model, fathom_sampling_options* sampling);
 
 typedef struct fathom_string {
   const char* data;

@@ -74,6 +74,14 @@ int32_t fathom_model_get_info(const fathom_model* model, fathom_model_info* info
   });
 }
 
+int32_t fathom_model_recommended_sampling(const fathom_model* model, fathom_sampling_options* sampling) {
+  return capi::guard([&] {
+    const auto used = capi::read(model, "model");
+    capi::require(sampling != nullptr, "sampling is NULL");
+    capi::write_result(capi::write_sampling(used->recommended_sampling()), sampling, "fathom_sampling_options");
+  });
+}
+
 int32_t fathom_model_text(const fathom_model* model, const char* key, size_t key_size, char* text, size_t capacity,
                           size_t* needed) {
   return capi::guard([&] {

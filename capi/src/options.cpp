@@ -48,6 +48,20 @@ fathom::SamplingOptions read_sampling(const fathom_sampling_options* options) {
   return wanted;
 }
 
+fathom_sampling_options write_sampling(const fathom::SamplingOptions& options) noexcept {
+  fathom_sampling_options told = {};
+  told.temperature = options.temperature;
+  told.top_p = options.top_p;
+  told.min_p = options.min_p;
+  told.repetition_penalty = options.repetition_penalty;
+  told.frequency_penalty = options.frequency_penalty;
+  told.presence_penalty = options.presence_penalty;
+  told.top_k = options.top_k;
+  told.penalty_window = options.penalty_window;
+  told.seed = options.seed;
+  return told;
+}
+
 fathom::StopOptions read_stop(const fathom_stop_options* options) {
   const auto given = read_options(options, "fathom_stop_options");
   fathom::StopOptions wanted;

@@ -10,6 +10,7 @@ namespace capi {
 
 fathom::ModelOptions read_model_options(const fathom_model_options* options);
 fathom::SamplingOptions read_sampling(const fathom_sampling_options* options);
+fathom_sampling_options write_sampling(const fathom::SamplingOptions& options) noexcept;
 fathom::StopOptions read_stop(const fathom_stop_options* options);
 fathom::SessionOptions read_session(const fathom_session_options* options);
 fathom::StepOptions read_step(const fathom_step_options* options);

@@ -120,6 +120,7 @@ static void struct_sizes(const fathom_runtime* runtime, const fathom_model* mode
   }
   EACH_RESULT_SIZE(fathom_runtime_info, 32, fathom_runtime_get_info(runtime, given));
   EACH_RESULT_SIZE(fathom_model_info, 144, fathom_model_get_info(model, given));
+  EACH_RESULT_SIZE(fathom_sampling_options, 48, fathom_model_recommended_sampling(model, given));
   EACH_RESULT_SIZE(fathom_memory_needs, 56, fathom_session_memory_needs(model, NULL, given));
   EACH_RESULT_SIZE(fathom_step_result, 40, step_again(session, NULL, given));
   EACH_RESULT_SIZE(fathom_batch_result, 48, fathom_batch_step(batch, NULL, given));

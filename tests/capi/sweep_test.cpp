@@ -188,6 +188,9 @@ int go_round(Host& host) {
   }
   uint8_t fingerprint[FATHOM_FINGERPRINT_SIZE];
   ok(fathom_model_fingerprint(model.handle, fingerprint));
+  fathom_sampling_options recommended = {};
+  recommended.struct_size = sizeof recommended;
+  ok(fathom_model_recommended_sampling(model.handle, &recommended));
 
   const fathom_message messages[] = {{"system", 6, "Be brief.", 9}, {"user", 4, "Hello <|im_end|> there", 22}};
   int32_t prompt[160];

@@ -73,6 +73,27 @@ static class Test
         }
     }
 
+    static void TheRecommendedSamplingIsThatOfTheCheckpoint(Runtime runtime, string path)
+    {
+        var folder = Path.Combine(Path.GetTempPath(), "fathom-recommended-" + Guid.NewGuid());
+        Directory.CreateDirectory(folder);
+        foreach (var file in Directory.GetFiles(path)) File.Copy(file, Path.Combine(folder, Path.GetFileName(file)));
+        File.WriteAllText(Path.Combine(folder, "generation_config.json"), "{\"do_sample\": true, \"temperature\": 0.5, \"top_k\": 20}");
+        using (var model = new Model(runtime, path)) Check(model.RecommendedSampling.temperature == 0, "nothing is recommended");
+        using (var model = new Model(runtime, folder))
+        {
+            var sampling = model.RecommendedSampling;
+            Check(sampling.temperature == 0.5f && sampling.top_k == 20 && sampling.top_p == 1, "the file's values");
+            sampling.seed = 3;
+            using (var session = new Session(model, sampling, 20))
+            {
+                session.Append(new[] { 3, 4 });
+                Check(session.Step(0, 2).new_tokens == 2, "a session takes the recommendation");
+            }
+        }
+        Directory.Delete(folder, true);
+    }
+
     static void ErrorsHaveASentence(Runtime runtime)
     {
         try
@@ -92,6 +113,7 @@ static class Test
         using (var runtime = new Runtime(2, true))
         {
             using (var model = new Model(runtime, arguments[1])) SessionsTalk(model);
+            TheRecommendedSamplingIsThatOfTheCheckpoint(runtime, arguments[1]);
             ErrorsHaveASentence(runtime);
         }
         Console.WriteLine(failures == 0 ? "all is well" : "FAILED");

@@ -343,6 +343,8 @@ def declare(library):
     library.fathom_find_token.argtypes = [c_void_p, c_char_p, c_size_t, POINTER(c_int32)]
     library.fathom_encode_chat.restype = c_int32
     library.fathom_encode_chat.argtypes = [c_void_p, POINTER(fathom_message), c_size_t, POINTER(fathom_chat_options), POINTER(c_int32), c_size_t, POINTER(c_size_t)]
+    library.fathom_model_recommended_sampling.restype = c_int32
+    library.fathom_model_recommended_sampling.argtypes = [c_void_p, POINTER(fathom_sampling_options)]
     library.fathom_session_create.restype = c_int32
     library.fathom_session_create.argtypes = [c_void_p, POINTER(fathom_session_options), POINTER(c_void_p)]
     library.fathom_session_release.restype = None

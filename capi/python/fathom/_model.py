@@ -100,6 +100,13 @@ class Model(Handle):
         return _as_dict(told)
 
     @property
+    def recommended_sampling(self) -> Dict[str, Any]:
+        """The sampling that the checkpoint recommends, as arguments of session(); temperature 0 when it recommends none."""
+        told = options(_abi.fathom_sampling_options)
+        check(library.fathom_model_recommended_sampling(self._handle, byref(told)))
+        return _as_dict(told)
+
+    @property
     def fingerprint(self) -> bytes:
         """32 bytes, equal for equal checkpoints."""
         told = (ctypes.c_uint8 * _abi.FATHOM_FINGERPRINT_SIZE)()

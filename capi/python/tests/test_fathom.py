@@ -5,8 +5,10 @@ test_fathom.py LAYOUT MODEL      MODEL: a folder with a small mixture-of-experts
 
 import ctypes
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import threading
 import unittest
 
@@ -53,6 +55,19 @@ class Sessions(unittest.TestCase):
         self.assertEqual(self.model.text("model_type"), "deepseek_v3")
         self.assertIn("hidden_size", self.model.text_keys())
         self.assertGreater(self.model.memory_needs(context_length=100)["cache_bytes"], 0)
+
+    def test_the_recommended_sampling_is_that_of_the_checkpoint(self):
+        self.assertEqual(self.model.recommended_sampling["temperature"], 0)
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.copytree(MODEL, folder, dirs_exist_ok=True)
+            with open(os.path.join(folder, "generation_config.json"), "w", encoding="ascii") as out:
+                out.write('{"do_sample": true, "temperature": 0.5, "top_k": 20}')
+            with fathom.Model(folder, fathom.Runtime(threads=1)) as model:
+                told = model.recommended_sampling
+                self.assertEqual((told["temperature"], told["top_k"], told["top_p"]), (0.5, 20, 1.0))
+                with model.session(context_length=20, **{**told, "seed": 3}) as session:
+                    session.append([3, 4])
+                    self.assertEqual(session.step(2).new_tokens, 2)
 
     def test_text_and_tokens(self):
         ids = self.model.encode("Grüße <s>")

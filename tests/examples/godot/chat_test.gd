@@ -144,6 +144,31 @@ func test_an_answer_comes_in_pieces_and_ends_once() -> void:
 	check(one.said == said and one.finished.size() == 1, "and then it is silent")
 	one.free_node()
 
+func test_the_recommended_sampling_is_that_of_the_checkpoint() -> void:
+	var one := speaker()
+	one.chat.recommended_sampling = true
+	one.chat.temperature = 2.0
+	var told := await answer(one, PROMPT)
+	one.chat.forget()
+	one.chat.seed = 8
+	check(await answer(one, PROMPT) == told, "this checkpoint recommends nothing, so that no token is drawn")
+	one.chat.forget()
+	one.chat.recommended_sampling = false
+	check(await answer(one, PROMPT) != told, "the node's own temperature draws")
+	var folder := OS.get_user_data_dir().path_join("recommends")
+	DirAccess.make_dir_recursive_absolute(folder)
+	for file in DirAccess.get_files_at(model):
+		DirAccess.copy_absolute(model.path_join(file), folder.path_join(file))
+	FileAccess.open(folder.path_join("generation_config.json"), FileAccess.WRITE).store_string('{"temperature": 2.0}')
+	one.chat.model_path = folder
+	one.chat.recommended_sampling = true
+	one.chat.forget()
+	told = await answer(one, PROMPT)
+	one.chat.forget()
+	one.chat.seed = 9
+	check(await answer(one, PROMPT) != told, "the checkpoint's temperature draws")
+	one.free_node()
+
 func test_the_same_seed_says_the_same_whatever_the_budget() -> void:
 	var one := speaker()
 	one.chat.budget_us = 100

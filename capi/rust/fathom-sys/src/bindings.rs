@@ -341,6 +341,7 @@ extern "C" {
     pub fn fathom_decode(model: *const fathom_model, tokens: *const i32, token_count: usize, flags: u32, text: *mut c_char, capacity: usize, needed: *mut usize) -> i32;
     pub fn fathom_find_token(model: *const fathom_model, text: *const c_char, text_size: usize, token: *mut i32) -> i32;
     pub fn fathom_encode_chat(model: *const fathom_model, messages: *const fathom_message, message_count: usize, options: *const fathom_chat_options, tokens: *mut i32, capacity: usize, needed: *mut usize) -> i32;
+    pub fn fathom_model_recommended_sampling(model: *const fathom_model, sampling: *mut fathom_sampling_options) -> i32;
     pub fn fathom_session_create(model: *const fathom_model, options: *const fathom_session_options, session: *mut *mut fathom_session) -> i32;
     pub fn fathom_session_release(session: *mut fathom_session);
     pub fn fathom_session_memory_needs(model: *const fathom_model, options: *const fathom_session_options, needs: *mut fathom_memory_needs) -> i32;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::error::{check, Result};
 use crate::output::{read_all, read_text};
-use crate::session::{Session, SessionOptions};
+use crate::session::{Sampling, Session, SessionOptions};
 
 /// Threads and instruction set.
 #[derive(Clone, Debug, Default)]
@@ -132,6 +132,16 @@ impl Model {
             parameters: told.parameters,
             weight_bytes: told.weight_bytes,
         })
+    }
+
+    /// The sampling that the checkpoint recommends; the temperature is 0 when it recommends none.
+    pub fn recommended_sampling(&self) -> Result<Sampling> {
+        // SAFETY: plain data; filled below.
+        let mut told: fathom_sys::fathom_sampling_options = unsafe { core::mem::zeroed() };
+        told.struct_size = core::mem::size_of_val(&told) as u32;
+        // SAFETY: valid for the call.
+        check(unsafe { fathom_sys::fathom_model_recommended_sampling(self.0, &mut told) })?;
+        Ok(Sampling::from_raw(&told))
     }
 
     /// 32 bytes that are equal for equal checkpoints.

@@ -19,10 +19,28 @@ pub struct Sampling {
     pub top_k: i32,
     /// 0 means 1: none.
     pub repetition_penalty: f32,
+    pub frequency_penalty: f32,
+    pub presence_penalty: f32,
+    /// How many of the last tokens the penalties look at; 0 means 256.
+    pub penalty_window: i32,
     pub seed: u64,
 }
 
 impl Sampling {
+    pub(crate) fn from_raw(raw: &fathom_sys::fathom_sampling_options) -> Self {
+        Self {
+            temperature: raw.temperature,
+            top_p: raw.top_p,
+            min_p: raw.min_p,
+            top_k: raw.top_k,
+            repetition_penalty: raw.repetition_penalty,
+            frequency_penalty: raw.frequency_penalty,
+            presence_penalty: raw.presence_penalty,
+            penalty_window: raw.penalty_window,
+            seed: raw.seed,
+        }
+    }
+
     fn raw(&self) -> fathom_sys::fathom_sampling_options {
         // SAFETY: all zero is the default of every field.
         let mut raw: fathom_sys::fathom_sampling_options = unsafe { core::mem::zeroed() };
@@ -32,6 +50,9 @@ impl Sampling {
         raw.min_p = self.min_p;
         raw.top_k = self.top_k;
         raw.repetition_penalty = self.repetition_penalty;
+        raw.frequency_penalty = self.frequency_penalty;
+        raw.presence_penalty = self.presence_penalty;
+        raw.penalty_window = self.penalty_window;
         raw.seed = self.seed;
         raw
     }

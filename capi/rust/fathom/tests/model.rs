@@ -32,6 +32,26 @@ fn text_goes_to_tokens_and_back() {
 }
 
 #[test]
+fn the_recommended_sampling_is_that_of_the_checkpoint() {
+    assert_eq!(model().recommended_sampling().unwrap().temperature, 0.0);
+    let folder = std::env::temp_dir().join(format!("fathom-recommended-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    for entry in std::fs::read_dir(std::env::var("FATHOM_TEST_MODEL").unwrap()).unwrap() {
+        let from = entry.unwrap().path();
+        std::fs::copy(&from, folder.join(from.file_name().unwrap())).unwrap();
+    }
+    let json = r#"{"do_sample": true, "temperature": 0.5, "top_k": 20}"#;
+    std::fs::write(folder.join("generation_config.json"), json).unwrap();
+    let model = Model::open(&Runtime::new().unwrap(), &folder).unwrap();
+    let sampling = model.recommended_sampling().unwrap();
+    assert_eq!((sampling.temperature, sampling.top_k, sampling.top_p), (0.5, 20, 1.0));
+    let mut session = model.session(&SessionOptions { sampling, ..endless() }).unwrap();
+    session.append(&[3, 4]).unwrap();
+    assert_eq!(session.step(2, 0).unwrap().new_tokens, 2);
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
 fn answers_come_piece_by_piece() {
     let model = model();
     let mut session = model.session(&endless()).unwrap();

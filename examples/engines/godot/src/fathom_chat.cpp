@@ -82,8 +82,12 @@ void FathomChat::begin_answer() {
   std::vector<std::int32_t> tokens;
   fathom_sampling_options sampling = {};
   sampling.struct_size = sizeof sampling;
-  sampling.temperature = float(temperature);
-  sampling.top_p = float(top_p);
+  if (!recommended_sampling) {
+    sampling.temperature = float(temperature);
+    sampling.top_p = float(top_p);
+  } else if (fathom_model_recommended_sampling(model_->get(), &sampling) != FATHOM_OK) {
+    return fail(fathom_last_error());
+  }
   sampling.seed = seed != 0 ? std::uint64_t(seed) : std::random_device()();
   // What the session has of this conversation stays in its cache; only the rest is computed.
   if (!make_session() || !encode_conversation(tokens) || fathom_session_set_sampling(session_, &sampling) != FATHOM_OK ||

@@ -34,6 +34,7 @@ class FathomChat {
   std::string model_path, system_prompt;
   std::int64_t threads = 2, budget_us = 2000, max_tokens = 256, context_length = 2048, seed = 0;
   double temperature = 0.7, top_p = 0.95;
+  bool recommended_sampling = false;  // the checkpoint's own sampling instead of temperature and top_p
 
  private:
   // answering may begin in the frame after loading at the earliest, so that what is asked is never answered before ask()

@@ -21,6 +21,16 @@ godot::Property text_property(const char* name, Hint hint, const char* hint_text
           [](void* instance, const Value& value) { chat(instance).*Member = std::get<std::string>(value); }};
 }
 
+template <auto Member>
+godot::Property flag_property(const char* name) {
+  return {name,
+          Type::boolean,
+          Hint::none,
+          "",
+          [](void* instance) -> Value { return chat(instance).*Member; },
+          [](void* instance, const Value& value) { chat(instance).*Member = std::get<bool>(value); }};
+}
+
 // A number that is never less than `least`, whatever a script sets.
 template <auto Member, auto least>
 godot::Property number_property(const char* name, Type type, const char* range) {
@@ -70,6 +80,7 @@ const godot::Class& description() {
                                                                             "128,32768,1,or_greater"),
               number_property<&FathomChat::temperature, 0.0>("temperature", real, "0,2,0.01"),
               number_property<&FathomChat::top_p, 0.0>("top_p", real, "0,1,0.01"),
+              flag_property<&FathomChat::recommended_sampling>("recommended_sampling"),
               number_property<&FathomChat::seed, std::int64_t(0)>("seed", integer, "0,1000000,1,or_greater"),
           },
       .signals =
