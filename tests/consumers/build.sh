@@ -14,7 +14,7 @@ case $way in
     cp -a "$from" "$folder/moved"
     cmake -S "$here/find_package" -B "$folder/build" -DCMAKE_PREFIX_PATH="$folder/moved"
     cmake --build "$folder/build"
-    "$folder/build/use_c" && "$folder/build/use_cpp"
+    "$folder/build/use_c" && "$folder/build/use_cpp" && "$folder/build/use_experimental"
     ;;
   pkg_config)
     PKG_CONFIG_PATH=$(dirname "$(find "$from" -name fathom.pc)")
