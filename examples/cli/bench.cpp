@@ -10,6 +10,7 @@
 #include "bench_runs.hpp"
 #include "ceilings.hpp"
 #include "command.hpp"
+#include "limits.hpp"
 #include "loading.hpp"
 
 namespace cli {
@@ -24,7 +25,8 @@ struct Arguments {
   std::vector<int> batches = {1};
   BenchSettings settings;
   std::int64_t ceiling_mb = 1024;
-  bool fit = false;  // sizes are the defaults: leave out what the model's context does not hold
+  // Which sizes the command line names. The others are fitted to the model's context.
+  bool prompts_named = false, generated_named = false, depths_named = false;
   bool json = false;
 };
 
@@ -46,10 +48,17 @@ std::string main_format(const fathom::Inspection& inspection) {
   return most == bytes.end() ? "" : most->first;
 }
 
+// Leaves out or cuts what nobody asked for and the model's context does not hold.
 void fit(Arguments& arguments, std::int64_t context) {
-  std::erase_if(arguments.prompts, [&](std::int64_t tokens) { return tokens > context; });
-  std::erase_if(arguments.depths, [&](std::int64_t depth) { return depth + arguments.generated > context; });
-  if (arguments.depths.empty()) arguments.generated = 0;
+  if (!arguments.prompts_named) std::erase_if(arguments.prompts, [&](std::int64_t tokens) { return tokens > context; });
+  if (arguments.generated == 0) return;
+  if (!arguments.generated_named) {
+    const std::int64_t room = context - (arguments.depths_named ? arguments.depths.back() : 0);
+    arguments.generated = std::min(arguments.generated, std::max<std::int64_t>(room, 1));
+  }
+  if (!arguments.depths_named) {
+    std::erase_if(arguments.depths, [&](std::int64_t depth) { return depth > 0 && depth + arguments.generated > context; });
+  }
 }
 
 std::int64_t longest_context(const Arguments& arguments, std::int64_t model_context) {
@@ -81,7 +90,7 @@ int bench(Arguments arguments) {
   BenchReport report;
   const fathom::Inspection inspection = fathom::inspect(Runtime(), arguments.model.path);
   if (!inspection.runs) throw std::runtime_error(inspection.reason);
-  if (arguments.fit) fit(arguments, inspection.info.context_length);
+  fit(arguments, inspection.info.context_length);
   report.format = main_format(inspection);
   BenchSettings& settings = arguments.settings;
   settings.context = longest_context(arguments, inspection.info.context_length);
@@ -139,26 +148,27 @@ void add_bench(CLI::App& app, Command& chosen) {
   const auto add_list = [&](const char* name, auto& values, const char* description) {
     return command->add_option(name, values, description)->delimiter(',')->allow_extra_args(false)->capture_default_str();
   };
-  add_list("-p,--prompt", arguments->prompts, "Prompts of so many tokens; 0: none")->check(CLI::NonNegativeNumber);
+  add_list("-p,--prompt", arguments->prompts, "Prompts of so many tokens; 0: none")->check(integer(0, kMostTokens));
   command->add_option("-n,--generate", arguments->generated, "Tokens to generate in each run; 0: none")
-      ->check(CLI::NonNegativeNumber)
+      ->check(integer(0, kMostTokens))
       ->capture_default_str();
-  add_list("-d,--depth", arguments->depths, "Tokens there already when generation begins")->check(CLI::NonNegativeNumber);
+  add_list("-d,--depth", arguments->depths, "Tokens there already when generation begins")->check(integer(0, kMostTokens));
   add_list("-t,--threads", arguments->threads, "Threads; by default one for each core this process may use")
-      ->check(CLI::Range(1, 4096));
-  add_list("-b,--batch", arguments->batches, "Sessions that generate together, each its own text")->check(CLI::Range(1, 512));
+      ->check(integer(1, kMostThreads));
+  add_list("-b,--batch", arguments->batches, "Sessions that generate together, each its own text")
+      ->check(integer(1, kMostRows));
   command->add_option("-r,--repetitions", arguments->settings.repetitions, "How often each run is repeated")
-      ->check(CLI::Range(1, 1000))
+      ->check(integer(1, 1000))
       ->capture_default_str();
   command->add_option("--chunk", arguments->settings.chunk_rows, "Prompt tokens that go through the model together")
-      ->check(CLI::Range(1, 8192))
+      ->check(integer(1, kMostRows))
       ->capture_default_str();
   command->add_option("--seed", arguments->settings.seed, "Of the random tokens")->capture_default_str();
   command->add_flag(
       "--same-text", arguments->settings.same_text,
       "Feed sessions that generate together the same tokens, as some engines' benchmarks do: they choose the same experts");
   command->add_option("--ceiling-mb", arguments->ceiling_mb, "Memory to measure the read bandwidth with; 0: no ceilings")
-      ->check(CLI::Range(0, 1 << 20))
+      ->check(integer(0, 1 << 20))
       ->capture_default_str();
   command->add_flag("--json", arguments->json, "One JSON object on standard output");
   command->footer(
@@ -173,7 +183,9 @@ void add_bench(CLI::App& app, Command& chosen) {
       "  fathom bench model.gguf -p 512 -n 64 -d 0,4096 -t 1,2 -b 1,8 -r 5 --json\n"
       "  fathom bench DeepSeek-V2-Lite/ -p 0 -n 128 -b 1,4,16");
   command->callback([arguments, command, &chosen] {
-    arguments->fit = command->count("-p") == 0 && command->count("-d") == 0;
+    arguments->prompts_named = command->count("-p") > 0;
+    arguments->generated_named = command->count("-n") > 0;
+    arguments->depths_named = command->count("-d") > 0;
     chosen = [arguments] { return bench(*arguments); };
   });
 }

@@ -11,8 +11,11 @@
 #include "arguments.hpp"
 #include "command.hpp"
 #include "fathom/chat.hpp"
+#include "input.hpp"
 #include "interrupt.hpp"
+#include "limits.hpp"
 #include "loading.hpp"
+#include "sampling.hpp"
 #include "turn.hpp"
 
 namespace cli {
@@ -44,6 +47,7 @@ std::optional<std::string> read_line(bool terminal) {
   const ssize_t length = ::getline(&line, &capacity, stdin);
   const std::unique_ptr<char, decltype(&std::free)> owner(line, &std::free);
   if (length < 0) {
+    check_standard_input();
     if (terminal) std::cout << '\n';
     return std::nullopt;
   }
@@ -56,13 +60,17 @@ std::optional<std::string> read_line(bool terminal) {
 class Conversation {
  public:
   Conversation(const Arguments& arguments, const LoadedModel& loaded)
-      : arguments_(arguments), loaded_(loaded), session_(loaded.model, session_options(arguments)) {
+      : arguments_(arguments),
+        loaded_(loaded),
+        sampling_(arguments.sampling.over(loaded.model.recommended_sampling())),
+        session_(loaded.model, session_options(arguments, sampling_)) {
     chat_.format = arguments.format;
     chat_.thinking = arguments.thinking;
     reset();
     // An unknown chat format is better told now than after the first question.
     const fathom::ChatMessage probe{"user", "?"};
     fathom::encode_chat(loaded.model.tokenizer(), std::span(&probe, 1), chat_);
+    arguments.sampling.print_seed(sampling_);
   }
 
   void reset() {
@@ -74,6 +82,7 @@ class Conversation {
   // Asks, streams the answer and remembers both. When the question does not fit, nothing of it is kept.
   void ask(const std::string& question) {
     messages_.push_back({"user", question});
+    ++asked_;
     try {
       append_what_is_new();
     } catch (const fathom::Error& error) {
@@ -85,12 +94,16 @@ class Conversation {
     const std::int64_t limit = arguments_.max_tokens > 0 ? arguments_.max_tokens : session_.context_length();
     last_ = run_turn(session_, limit, {}, [](std::string_view text) { std::cout << text << std::flush; });
     std::cout << std::endl;
-    if (std::string_view(last_.stop) == "context_full") {
+    if (!last_.context_full) ++answered_;
+    if (last_.context_full) {
       std::cerr << "fathom: the context of " << session_.context_length()
                 << " tokens is full; /reset begins a new conversation\n";
     }
     messages_.push_back({"assistant", last_.text});
   }
+
+  // Whether questions were asked and the context had room for no whole answer.
+  bool nothing_fitted() const { return asked_ > 0 && answered_ == 0; }
 
   void print_stats() const {
     cli::print_stats(last_, loaded_.runtime);
@@ -99,11 +112,11 @@ class Conversation {
   }
 
  private:
-  static fathom::SessionOptions session_options(const Arguments& arguments) {
+  static fathom::SessionOptions session_options(const Arguments& arguments, const fathom::SamplingOptions& sampling) {
     fathom::SessionOptions options;
     options.context_length = arguments.context;
     options.cache = arguments.model.cache_format();
-    options.sampling = arguments.sampling.options;
+    options.sampling = sampling;
     return options;
   }
 
@@ -123,13 +136,17 @@ class Conversation {
 
   const Arguments& arguments_;
   const LoadedModel& loaded_;
+  const fathom::SamplingOptions sampling_;
   fathom::ChatOptions chat_;
   fathom::Session session_;
   std::vector<fathom::ChatMessage> messages_;
   Turn last_;
+  int asked_ = 0;
+  int answered_ = 0;  // without running out of context
 };
 
 int chat(const Arguments& arguments) {
+  require_standard_input();
   const LoadedModel loaded = load(arguments.model);
   Conversation conversation(arguments, loaded);
   const bool terminal = isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1;
@@ -150,6 +167,7 @@ int chat(const Arguments& arguments) {
       conversation.ask(*line);
     }
   }
+  if (!terminal && conversation.nothing_fitted()) return kContextFull;
   return kOk;
 }
 
@@ -164,9 +182,9 @@ void add_chat(CLI::App& app, Command& chosen) {
       ->check(CLI::IsMember(fathom::chat_formats()));
   command->add_flag("--thinking", arguments->thinking, "Let answers begin with reasoning (models that have the choice)");
   command->add_option("--max-tokens", arguments->max_tokens, "Tokens of an answer at most; by default what the context holds")
-      ->check(CLI::PositiveNumber);
+      ->check(integer(1));
   command->add_option("--context", arguments->context, "Tokens a conversation may have; by default the model's, at most 8192")
-      ->check(CLI::PositiveNumber);
+      ->check(integer(1));
   arguments->sampling.add_to(*command);
   command->footer(std::string("At the prompt:\n") + kHelp +
                   "Examples:\n"

@@ -11,6 +11,7 @@ namespace cli {
 inline constexpr int kOk = 0;
 inline constexpr int kFailed = 1;         // the work could not be done
 inline constexpr int kUsage = 2;          // the command line makes no sense
+inline constexpr int kContextFull = 3;    // the context ended a text, or had no room for any question
 inline constexpr int kInterrupted = 130;  // Ctrl-C ended it early, as shells have it
 
 // A command line that parses but contradicts itself: exit code 2.

@@ -7,7 +7,10 @@
 #include "arguments.hpp"
 #include "command.hpp"
 #include "fathom/chat.hpp"
+#include "limits.hpp"
 #include "loading.hpp"
+#include "prompt.hpp"
+#include "sampling.hpp"
 #include "turn.hpp"
 
 namespace cli {
@@ -30,33 +33,32 @@ struct Arguments {
 };
 
 void check(const Arguments& arguments) {
-  arguments.prompt.check();
-  if (arguments.chat && !arguments.prompt.text) throw UsageError("--chat needs --prompt");
+  if (arguments.chat && !arguments.prompt.is_text()) throw UsageError("--chat needs --prompt or --prompt-file");
+  if (arguments.chat && arguments.prompt.special) throw UsageError("--chat goes without --special: messages are plain text");
   if (!arguments.system.empty() && !arguments.chat) throw UsageError("--system needs --chat");
 }
 
-std::vector<fathom::TokenId> prompt_ids(const Arguments& arguments, const Model& model) {
-  if (!arguments.chat) return arguments.prompt.token_ids(model);
+std::vector<fathom::TokenId> prompt_ids(const Arguments& arguments, const Prompt& prompt, const Model& model) {
+  if (!arguments.chat) return prompt.token_ids(model);
   std::vector<fathom::ChatMessage> messages;
   if (!arguments.system.empty()) messages.push_back({"system", arguments.system});
-  messages.push_back({"user", *arguments.prompt.text});
+  messages.push_back({"user", *prompt.text});
   return fathom::encode_chat(model.tokenizer(), messages);
 }
 
 // No more than this prompt and its answer need.
 std::int64_t context_length(const Arguments& arguments, const Model& model, std::size_t prompt_tokens) {
   if (arguments.context > 0) return arguments.context;
-  const std::int64_t wanted = static_cast<std::int64_t>(prompt_tokens) + arguments.max_tokens;
-  const std::int64_t longest = model.info().context_length;
-  return longest > 0 ? std::min(wanted, longest) : wanted;
+  return std::min(static_cast<std::int64_t>(prompt_tokens) + arguments.max_tokens, model.info().context_length);
 }
 
-Json report(const Turn& turn, const LoadedModel& loaded) {
+Json report(const Turn& turn, const LoadedModel& loaded, const fathom::SamplingOptions& sampling) {
   const Runtime& runtime = loaded.runtime;
   Json object;
   object["tokens"] = turn.tokens;
   object["text"] = loaded.model.info().has_tokenizer ? Json(turn.text) : Json();
   object["stop"] = turn.stop;
+  object["sampling"] = to_json(sampling);
   object["timings"] = {{"load_ms", loaded.load_ms},
                        {"prompt_tokens", turn.prompt_tokens},
                        {"prompt_ms", turn.prompt_ms},
@@ -73,15 +75,17 @@ Json report(const Turn& turn, const LoadedModel& loaded) {
 
 int generate(const Arguments& arguments) {
   check(arguments);
+  const Prompt given = arguments.prompt.read();
   const LoadedModel loaded = load(arguments.model, arguments.stats);
-  const std::vector<fathom::TokenId> prompt = prompt_ids(arguments, loaded.model);
+  const std::vector<fathom::TokenId> prompt = prompt_ids(arguments, given, loaded.model);
 
   fathom::SessionOptions options;
   options.context_length = context_length(arguments, loaded.model, prompt.size());
   options.cache = arguments.model.cache_format();
-  options.sampling = arguments.sampling.options;
+  options.sampling = arguments.sampling.over(loaded.model.recommended_sampling());
   fathom::Session session(loaded.model, options);
   session.append(prompt);
+  arguments.sampling.print_seed(options.sampling);
 
   fathom::StopOptions stop;
   stop.at_stop_tokens = !arguments.ignore_eos;
@@ -91,7 +95,7 @@ int generate(const Arguments& arguments) {
   });
 
   if (arguments.json) {
-    std::cout << report(turn, loaded).dump(-1, ' ', false, Json::error_handler_t::replace);
+    std::cout << report(turn, loaded, options.sampling).dump(-1, ' ', false, Json::error_handler_t::replace);
   } else if (!loaded.model.info().has_tokenizer) {
     for (std::size_t i = 0; i < turn.tokens.size(); ++i) std::cout << (i ? "," : "") << turn.tokens[i];
   }
@@ -99,6 +103,12 @@ int generate(const Arguments& arguments) {
   if (arguments.stats) {
     std::fprintf(stderr, "loading     %6.2f s\n", loaded.load_ms / 1e3);
     print_stats(turn, loaded.runtime);
+  }
+  if (turn.context_full) {
+    std::cerr << "fathom: the context of " << session.context_length() << " tokens is full before the text is complete; "
+              << (session.context_length() < loaded.model.info().context_length ? "--context makes room for more\n"
+                                                                                : "the model has no larger one\n");
+    return kContextFull;
   }
   return turn.cancelled ? kInterrupted : kOk;
 }
@@ -113,14 +123,14 @@ void add_generate(CLI::App& app, Command& chosen) {
   command->add_flag("--chat", arguments->chat, "Ask the prompt as a question, in the model's own chat format");
   command->add_option("--system", arguments->system, "With --chat: the system message");
   command->add_option("--max-tokens", arguments->max_tokens, "Generate at most so many tokens")
-      ->check(CLI::NonNegativeNumber)
+      ->check(integer(0, kMostTokens))
       ->capture_default_str();
   command->add_option("--stop", arguments->stop, "Stop where this text appears (may be given several times)")
       ->allow_extra_args(false);
   command->add_flag("--ignore-eos", arguments->ignore_eos, "Go on past the model's stop tokens");
   command->add_option("--context", arguments->context, "Tokens there is room for; by default what prompt and answer need")
-      ->check(CLI::PositiveNumber);
-  command->add_flag("--json", arguments->json, "One JSON object on standard output: tokens, text, stop, timings");
+      ->check(integer(1));
+  command->add_flag("--json", arguments->json, "One JSON object on standard output: tokens, text, stop, sampling, timings");
   command->add_flag("--stats", arguments->stats, "Speed and memory on standard error");
   arguments->sampling.add_to(*command);
   command->footer(
@@ -128,6 +138,7 @@ void add_generate(CLI::App& app, Command& chosen) {
       "Examples:\n"
       "  fathom generate model.gguf --prompt 'The capital of France is' --max-tokens 8\n"
       "  fathom generate DeepSeek-V2-Lite-Chat/ --chat --prompt 'Why is the sky blue?' --temperature 0.7 --top-p 0.9\n"
+      "  fathom generate model.gguf --prompt-file begun.txt --seed 7\n"
       "  fathom generate model.gguf --tokens 1,2,3 --max-tokens 32 --ignore-eos --json");
   command->callback([arguments, &chosen] { chosen = [arguments] { return generate(*arguments); }; });
 }

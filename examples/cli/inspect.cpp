@@ -10,6 +10,7 @@
 #include "arguments.hpp"
 #include "command.hpp"
 #include "fathom/model.hpp"
+#include "limits.hpp"
 
 namespace cli {
 namespace {
@@ -51,12 +52,18 @@ std::int64_t cache_bytes(const Arguments& arguments, const fathom::ModelInfo& in
   return cache_bytes_per_token(info) * context_length(arguments, info);
 }
 
+// Numbers and flags as such, everything else as text.
+Json typed(const std::string& value) {
+  Json parsed = Json::parse(value, nullptr, false);
+  return parsed.is_number() || parsed.is_boolean() ? parsed : Json(value);
+}
+
 Json to_json(const Arguments& arguments, const fathom::Inspection& inspection) {
   const fathom::ModelInfo& info = inspection.info;
   Json object = {{"path", info.path},           {"name", info.name},       {"family", info.family},
                  {"container", info.container}, {"runs", inspection.runs}, {"reason", inspection.reason}};
   Json& configuration = object["configuration"] = Json::object();
-  for (const auto& [name, value] : inspection.configuration) configuration[name] = value;
+  for (const auto& [name, value] : inspection.configuration) configuration[name] = typed(value);
   object["parameters"] = info.parameters;
   object["weight_bytes"] = info.weight_bytes;
   object["context_length"] = info.context_length;
@@ -145,7 +152,7 @@ void add_inspect(CLI::App& app, Command& chosen) {
   auto arguments = std::make_shared<Arguments>();
   command->add_option("MODEL", arguments->path, "Hugging Face folder or .gguf file")->required();
   command->add_option("--context", arguments->context, "Tokens to reckon the memory for; by default the model's context")
-      ->check(CLI::PositiveNumber);
+      ->check(integer(1, kMostTokens));
   command->add_flag("--json", arguments->json, "One JSON object on standard output");
   command->add_flag("--tensors", arguments->tensors, "List every tensor (--json always does)");
   command->footer(

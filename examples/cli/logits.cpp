@@ -3,32 +3,26 @@
 
 #include "arguments.hpp"
 #include "command.hpp"
+#include "limits.hpp"
 #include "loading.hpp"
 #include "npy.hpp"
+#include "prompt.hpp"
 
 namespace cli {
 namespace {
 
 struct Arguments {
   ModelArguments model;
-  std::string tokens;
-  std::string tokens_file;
+  PromptArguments prompt;
   std::string output;
   std::int32_t chunk = 512;
   bool all = false;
 };
 
-std::vector<fathom::TokenId> token_ids(const Arguments& arguments) {
-  if (arguments.tokens.empty() == arguments.tokens_file.empty()) throw UsageError("give either --tokens or --tokens-file");
-  std::vector<fathom::TokenId> ids =
-      parse_token_ids(arguments.tokens.empty() ? read_file(arguments.tokens_file) : arguments.tokens);
-  if (ids.empty()) throw std::runtime_error("there are no tokens to compute logits for");
-  return ids;
-}
-
 int logits(const Arguments& arguments) {
-  const std::vector<fathom::TokenId> ids = token_ids(arguments);
+  const Prompt prompt = arguments.prompt.read();
   const LoadedModel loaded = load(arguments.model);
+  const std::vector<fathom::TokenId> ids = prompt.token_ids(loaded.model);
 
   fathom::SessionOptions options;
   options.context_length = static_cast<std::int64_t>(ids.size());
@@ -49,20 +43,19 @@ int logits(const Arguments& arguments) {
 }  // namespace
 
 void add_logits(CLI::App& app, Command& chosen) {
-  auto* command = app.add_subcommand("logits", "Write the logits of a token sequence to a NumPy file");
+  auto* command = app.add_subcommand("logits", "Write the logits of a text or token sequence to a NumPy file");
   auto arguments = std::make_shared<Arguments>();
   arguments->model.add_to(*command);
-  command->add_option("--tokens", arguments->tokens, "Token ids: 1,2,3")->check(token_ids_wanted);
-  command->add_option("--tokens-file", arguments->tokens_file,
-                      "File of token ids, separated by commas or white space; -: stdin");
+  arguments->prompt.add_to(*command);
   command->add_flag("--all", arguments->all, "After every token, [n, vocab]; otherwise after the last, [1, vocab]");
   command->add_option("--output", arguments->output, "The .npy file to write, float32")->required();
   command->add_option("--chunk", arguments->chunk, "Take in at most so many tokens together")
-      ->check(CLI::Range(1, 1 << 20))
+      ->check(integer(1, kMostRows))
       ->capture_default_str();
   command->footer(
       "Examples:\n"
       "  fathom logits model.gguf --tokens 1,2,3 --all --output logits.npy\n"
+      "  fathom logits model.gguf --prompt 'Once upon a time' --output last.npy\n"
       "  fathom logits model/ --tokens-file ids.txt --cache f32 --chunk 1 --threads 2 --output last.npy");
   command->callback([arguments, &chosen] { chosen = [arguments] { return logits(*arguments); }; });
 }

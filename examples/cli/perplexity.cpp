@@ -8,7 +8,10 @@
 
 #include "arguments.hpp"
 #include "command.hpp"
+#include "input.hpp"
+#include "limits.hpp"
 #include "loading.hpp"
+#include "prompt.hpp"
 
 namespace cli {
 namespace {
@@ -113,9 +116,9 @@ void add_perplexity(CLI::App& app, Command& chosen) {
       "--tokens-file", arguments->tokens_file,
       "Instead of a text, its token ids, separated by commas or white space (nothing is put in front); -: stdin");
   command->add_option("--context", arguments->context, "Tokens in a window; by default the model's context, at most 2048")
-      ->check(CLI::Range(2, 1 << 30));
+      ->check(integer(2));
   command->add_option("--stride", arguments->stride, "Tokens from one window to the next; by default half a window")
-      ->check(CLI::PositiveNumber);
+      ->check(integer(1));
   command->add_flag("--json", arguments->json, "One JSON object: perplexity, nll, tokens, context, stride");
   command->footer(
       "A token counts once, in the first window that holds it; one that begins a window has nothing before it and does not "

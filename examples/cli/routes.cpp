@@ -11,6 +11,7 @@
 #include "arguments.hpp"
 #include "command.hpp"
 #include "loading.hpp"
+#include "prompt.hpp"
 
 namespace cli {
 namespace {
@@ -85,10 +86,10 @@ void write(const std::string& path, const std::string& content) {
 }
 
 int routes(const Arguments& arguments) {
-  arguments.prompt.check();
+  const Prompt prompt = arguments.prompt.read();
   const LoadedModel loaded = load(arguments.model);
   if (loaded.model.info().experts == 0) throw std::runtime_error(arguments.model.path + " has no experts to route to");
-  const std::vector<fathom::TokenId> ids = arguments.prompt.token_ids(loaded.model);
+  const std::vector<fathom::TokenId> ids = prompt.token_ids(loaded.model);
 
   fathom::SessionOptions options;
   options.context_length = static_cast<std::int64_t>(ids.size());

@@ -4,9 +4,10 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "arguments.hpp"
 #include "command.hpp"
 #include "fathom/tokenizer.hpp"
+#include "input.hpp"
+#include "prompt.hpp"
 
 namespace cli {
 namespace {
@@ -29,7 +30,7 @@ class Converter {
   explicit Converter(const Arguments& arguments) : arguments_(arguments), tokenizer_(open(arguments)) {}
 
   std::vector<fathom::TokenId> encode(std::string_view text) const {
-    return tokenizer_.encode(text, {.parse_special = arguments_.special, .add_special = arguments_.bos});
+    return encode_text(tokenizer_, text, arguments_.special, arguments_.bos);
   }
 
   std::string decode(const Json& ids) const {
@@ -74,6 +75,7 @@ std::string convert_line(const Converter& converter, bool decode, const std::str
 }
 
 void convert_lines(const Converter& converter, bool decode) {
+  require_standard_input();
   std::string line;
   for (int number = 1; std::getline(std::cin, line); ++number) {
     try {
@@ -82,6 +84,7 @@ void convert_lines(const Converter& converter, bool decode) {
       throw std::runtime_error("line " + std::to_string(number) + " of the input: " + error.what());
     }
   }
+  check_standard_input();
 }
 
 int tokenize(const Arguments& arguments) {

@@ -74,6 +74,7 @@ Turn run_turn(fathom::Session& session, std::int64_t max_tokens, const fathom::S
   turn.tokens = session.take_tokens();
   turn.stop = stop_name(stop);
   turn.cancelled = stop == StopReason::cancelled;
+  turn.context_full = stop == StopReason::context_full;
   turn.prompt_ms = milliseconds(start, taken_in);
   turn.generation_ms = milliseconds(first, last);
   // A Ctrl-C that came after the last step would otherwise cancel the next turn.

@@ -14,6 +14,7 @@ namespace cli {
 struct Turn {
   const char* stop = "";  // "stop_token", "stop_string", "context_full", "cancelled" or "max_tokens"
   bool cancelled = false;
+  bool context_full = false;
   std::vector<fathom::TokenId> tokens;
   std::string text;
   std::int64_t prompt_tokens = 0;
