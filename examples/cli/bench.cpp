@@ -163,7 +163,7 @@ void add_bench(CLI::App& app, Command& chosen) {
   command->add_option("--chunk", arguments->settings.chunk_rows, "Prompt tokens that go through the model together")
       ->check(integer(1, kMostRows))
       ->capture_default_str();
-  command->add_option("--seed", arguments->settings.seed, "Of the random tokens")->capture_default_str();
+  command->add_option("--seed", arguments->settings.seed, "Of the random tokens")->check(seed())->capture_default_str();
   command->add_flag(
       "--same-text", arguments->settings.same_text,
       "Feed sessions that generate together the same tokens, as some engines' benchmarks do: they choose the same experts");

@@ -1,5 +1,6 @@
 #include "limits.hpp"
 
+#include <charconv>
 #include <cmath>
 #include <functional>
 #include <string>
@@ -7,15 +8,15 @@
 namespace cli {
 namespace {
 
-// `text` as a number of type T that `fits`, or a sentence.
+// `text` as a number of type T that `fits`, or a sentence. The help shows `range` beside the kind of the option's value.
 template <typename T>
-CLI::Validator check(std::string expected, std::function<bool(T)> fits) {
-  const auto body = [expected, fits](std::string& text) {
+CLI::Validator check(const char* kind, const std::string& range, std::function<bool(T)> fits) {
+  const auto body = [=](std::string& text) {
     T value{};
     if (CLI::detail::lexical_cast(text, value) && fits(value)) return std::string();
-    return "'" + text + "' is not " + expected;
+    return std::string("expected ") + kind + ", " + range + "; found '" + text + "'";
   };
-  return CLI::Validator(body, std::move(expected));
+  return CLI::Validator(body, range);
 }
 
 // 0.5 as "0.5", 1 as "1".
@@ -26,28 +27,36 @@ std::string brief(float value) {
   return text;
 }
 
-std::string up_to(float most) { return most == std::numeric_limits<float>::max() ? "" : ", at most " + brief(most); }
-
 }  // namespace
 
 CLI::Validator integer(std::int64_t least, std::int64_t most) {
-  std::string expected =
-      "an integer from " + std::to_string(least) + (most == kNoLimit ? " on" : " to " + std::to_string(most));
-  return check<std::int64_t>(std::move(expected), [=](std::int64_t value) { return value >= least && value <= most; });
+  const std::string range = std::to_string(least) + (most == kNoLimit ? " or more" : " to " + std::to_string(most));
+  return check<std::int64_t>("an integer", range, [=](std::int64_t value) { return value >= least && value <= most; });
+}
+
+CLI::Validator seed() {
+  const std::string range = "0 to " + std::to_string(std::numeric_limits<std::uint64_t>::max());
+  const auto body = [range](std::string& text) {
+    std::uint64_t value = 0;
+    const char* end = text.data() + text.size();
+    const auto [stopped, error] = std::from_chars(text.data(), end, value);
+    return error == std::errc() && stopped == end ? std::string() : "expected an integer, " + range + "; found '" + text + "'";
+  };
+  return CLI::Validator(body, range);
 }
 
 CLI::Validator number() {
-  return check<float>("a finite number", [](float value) { return std::isfinite(value); });
+  return check<float>("a number", "finite", [](float value) { return std::isfinite(value); });
 }
 
 CLI::Validator number_from(float least, float most) {
-  return check<float>("a number from " + brief(least) + (up_to(most).empty() ? " on" : " to " + brief(most)),
-                      [=](float value) { return std::isfinite(value) && value >= least && value <= most; });
+  const std::string range = brief(least) + (most == kNoUpperLimit ? " or more" : " to " + brief(most));
+  return check<float>("a number", range, [=](float value) { return std::isfinite(value) && value >= least && value <= most; });
 }
 
 CLI::Validator number_above(float least, float most) {
-  return check<float>("a number above " + brief(least) + up_to(most),
-                      [=](float value) { return std::isfinite(value) && value > least && value <= most; });
+  const std::string range = "above " + brief(least) + (most == kNoUpperLimit ? "" : ", at most " + brief(most));
+  return check<float>("a number", range, [=](float value) { return std::isfinite(value) && value > least && value <= most; });
 }
 
 }  // namespace cli

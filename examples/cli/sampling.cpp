@@ -40,7 +40,7 @@ void SamplingArguments::add_to(CLI::App& app) {
   add("--frequency-penalty", frequency_penalty, "Taken off a logit each time its token was seen; 0: off")->check(number());
   add("--presence-penalty", presence_penalty, "Taken off a logit once its token was seen; 0: off")->check(number());
   add("--penalty-window", penalty_window, "How many of the last tokens the penalties look at")->check(integer(0, kMostTokens));
-  add("--seed", seed, "The same seed gives the same text; by default another one each time");
+  add("--seed", seed, "The same seed gives the same text; by default another one each time")->check(cli::seed());
 }
 
 fathom::SamplingOptions SamplingArguments::over(const fathom::SamplingOptions& recommended) const {

@@ -49,10 +49,15 @@ class Input(ToolTest):
         self.succeed(*command)
         with open(output, "rb") as file:
             expected = file.read()
-        done = self.shell("<&- >&- 2>&-", *command, "--isa", "scalar")
-        self.assertEqual(done.returncode, FAILED, "standard output cannot be written")
-        with open(output, "rb") as file:
-            self.assertEqual(len(file.read()), len(expected))
+        for redirections in ("<&-", "2>&-", "<&- >&- 2>&-"):
+            os.remove(output)
+            self.assertEqual(self.shell(redirections, *command).returncode, OK)
+            with open(output, "rb") as file:
+                self.assertEqual(file.read(), expected, redirections)
+        os.remove(output)
+        done = self.shell("2>&-", "logits", fixture("llama3"), "--tokens", "1,99999", "--output", output)
+        self.assertEqual(done.returncode, FAILED)
+        self.assertFalse(os.path.exists(output))
 
 
 if __name__ == "__main__":

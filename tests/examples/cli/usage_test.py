@@ -3,7 +3,7 @@
 import os
 import shutil
 
-from tool import FAILED, ToolTest, USAGE, fixture, main
+from tool import FAILED, ToolTest, USAGE, fixture, main, run
 
 
 class Usage(ToolTest):
@@ -53,7 +53,7 @@ class Usage(ToolTest):
                 ("generate", "--threads", (0, 64), (-1, 1025, 4096, "nan", "1.5"), "0 to 1024"),
                 ("generate", "--top-p", (1, 1e-30), (0, -1, 1.01, 2, "nan", "inf", 1e-60), "above 0, at most 1"),
                 ("generate", "--min-p", (0, 1), (-0.1, 1.1, "nan"), "0 to 1"),
-                ("generate", "--temperature", (0, 1e30), (-1, "nan", "inf", 1e39), "from 0 on"),
+                ("generate", "--temperature", (0, 1e30), (-1, "nan", "inf", 1e39), "0 or more"),
                 ("generate", "--top-k", (0, 2147483647), (-1, 2147483648, 0.5), "0 to 2147483647"),
                 ("generate", "--repeat-penalty", (0.5, 1e30), (0, -1, "inf", 1e-60), "above 0"),
                 ("generate", "--frequency-penalty", (-2, 2), ("nan", "-inf"), "finite"),
@@ -71,7 +71,8 @@ class Usage(ToolTest):
             for value in inside:
                 self.succeed(command, model, *rest, f"{flag}={value}")
             for value in outside:
-                self.refuse(USAGE, command, model, *rest, f"{flag}={value}", says=flag)
+                with self.subTest(command=command, flag=flag, value=value):
+                    self.refuse(USAGE, command, model, *rest, f"{flag}={value}", says=flag)
 
     def test_a_missing_model_is_1_and_named(self):
         missing = self.path("not-there")
