@@ -151,7 +151,7 @@ void add_inspect(CLI::App& app, Command& chosen) {
   auto* command = app.add_subcommand("inspect", "Say what a checkpoint is, what it needs and whether it runs");
   auto arguments = std::make_shared<Arguments>();
   command->add_option("MODEL", arguments->path, "Hugging Face folder or .gguf file")->required();
-  command->add_option("--context", arguments->context, "Tokens to reckon the memory for; by default the model's context")
+  command->add_option("--context", arguments->context, "Context length to estimate the memory for; by default the model's")
       ->check(integer(1, kMostTokens));
   command->add_flag("--json", arguments->json, "One JSON object on standard output");
   command->add_flag("--tensors", arguments->tensors, "List every tensor (--json always does)");
