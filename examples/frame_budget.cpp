@@ -30,7 +30,7 @@ void simulate(double work_ms) {
 // A character that says something, a little in each frame.
 class Speaker {
  public:
-  Speaker(const fathom::Model& model, const std::string& prompt) : session_(model, options()) {
+  Speaker(const fathom::Model& model, const std::string& prompt) : session_(model, options(model)) {
     const fathom::ChatMessage message{"user", prompt};
     if (model.info().chat_format.empty()) {
       session_.append(model.tokenizer().encode(prompt, {.add_special = true}));
@@ -48,9 +48,9 @@ class Speaker {
   const std::string& said() const { return said_; }
 
  private:
-  static fathom::SessionOptions options() {
+  static fathom::SessionOptions options(const fathom::Model& model) {
     fathom::SessionOptions options;
-    options.context_length = 512;
+    options.context_length = std::min<std::int64_t>(512, model.info().context_length);
     options.sampling.temperature = 0.7f;
     return options;
   }
