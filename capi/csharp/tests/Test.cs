@@ -107,15 +107,123 @@ static class Test
         }
     }
 
+    static Exception Thrown(Action action)
+    {
+        try
+        {
+            action();
+        }
+        catch (Exception error)
+        {
+            return error;
+        }
+        return null;
+    }
+
+    static void StatusesHaveNames(Model model)
+    {
+        foreach (StatusCode code in Enum.GetValues(typeof(StatusCode)))
+        {
+            var name = Marshal.PtrToStringAnsi(Native.fathom_status_name((int)code));
+            Check(name.Replace("_", "") == code.ToString().ToLowerInvariant(), code + " is " + name);
+        }
+        Check(Marshal.PtrToStringAnsi(Native.fathom_status_name(Enum.GetValues(typeof(StatusCode)).Length)) == "unknown", "all are named");
+        using (var session = new Session(model, 10))
+        {
+            var error = (FathomException)Thrown(() => session.Append(new int[11]));
+            Check(error.Code == StatusCode.ContextFull && error.Name == "context_full", error.Name);
+            session.Append(new[] { 3 });
+            Check(session.Step(0, 100).Reason() == StopReason.ContextFull, "a full context is named");
+        }
+    }
+
+    static void LoadsTellAndStop(Runtime runtime, string path)
+    {
+        double last = -1;
+        new Model(runtime, path, (share, what) => { last = share; return what.Length > 0; }).Dispose();
+        Check(last == 1, "a load ends with a share of 1, not " + last);
+        var error = Thrown(() => new Model(runtime, path, (share, what) => false)) as FathomException;
+        Check(error != null && error.Code == StatusCode.Cancelled, "false stops a load");
+        Check(Thrown(() => new Model(runtime, path, (share, what) => { throw new InvalidOperationException("mine"); })).Message == "mine",
+              "an exception of the callback comes out as it is");
+    }
+
+    static void WrongArgumentsAreNamed(Runtime runtime, Model model)
+    {
+        Check(Thrown(() => new Model(runtime, null)) is ArgumentNullException, "no path");
+        Check(Thrown(() => new Model(null, "model")) is ArgumentNullException, "no runtime");
+        Check(Thrown(() => model.Encode(null)) is ArgumentNullException, "no text");
+        Check(Thrown(() => model.Decode(null)) is ArgumentNullException, "no tokens");
+        var messages = new[] { new ChatMessage("user", "Hello"), new ChatMessage("user", null) };
+        Check(Thrown(() => model.EncodeChat(messages)).Message.Contains("message 1 has no content"), "no content");
+        Check(model.EncodeChat(messages.Take(1).ToList()).SequenceEqual(model.EncodeQuestion("Hello")), "a conversation of one");
+        using (var session = new Session(model, 50))
+        {
+            Check(Thrown(() => session.Append(null)) is ArgumentNullException, "no tokens to append");
+            Check(Thrown(() => session.Rewind(-1)) is ArgumentOutOfRangeException, "a negative length");
+        }
+    }
+
+    static int Threads() { return Directory.GetDirectories("/proc/self/task").Length; }
+
+    // In a function of its own, so that nothing on the stack keeps them.
+    [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.NoInlining)]
+    static void Lose(string path)
+    {
+        for (int i = 0; i < 4; ++i)
+        {
+            var session = new Session(new Model(new Runtime(8), path), 50);
+            session.Append(new[] { 3 });
+            session.Step();
+        }
+    }
+
+    static void LostObjectsAreReleased(string path)
+    {
+        int before = Threads();
+        var loser = new System.Threading.Thread(() => Lose(path));
+        loser.Start();
+        loser.Join();
+        for (int i = 0; i < 200 && Threads() > before + 7; ++i)  // a collector that is not sure keeps one
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+            System.Threading.Thread.Sleep(10);
+        }
+        Check(Threads() <= before + 7, Threads() - before + " threads are left of 28");
+    }
+
+    static void DisposedObjectsSaySo(Runtime runtime, string path)
+    {
+        var model = new Model(runtime, path);
+        var session = new Session(model, 200);
+        model.Dispose();
+        model.Dispose();
+        Check(Thrown(() => model.Encode("text")) is ObjectDisposedException, "a disposed model");
+        session.Append(new[] { 3 });
+        Check(session.Step().new_tokens == 1, "a session keeps its model");
+        session.Dispose();
+        session.Cancel();
+        Check(Thrown(() => session.Step()) is ObjectDisposedException, "a disposed session");
+    }
+
     static int Main(string[] arguments)
     {
         StructsLieAsTheCompilerLaysThem(arguments[0]);
         using (var runtime = new Runtime(2, true))
         {
-            using (var model = new Model(runtime, arguments[1])) SessionsTalk(model);
+            using (var model = new Model(runtime, arguments[1]))
+            {
+                SessionsTalk(model);
+                StatusesHaveNames(model);
+                WrongArgumentsAreNamed(runtime, model);
+            }
             TheRecommendedSamplingIsThatOfTheCheckpoint(runtime, arguments[1]);
             ErrorsHaveASentence(runtime);
+            LoadsTellAndStop(runtime, arguments[1]);
+            DisposedObjectsSaySo(runtime, arguments[1]);
         }
+        LostObjectsAreReleased(arguments[1]);
         Console.WriteLine(failures == 0 ? "all is well" : "FAILED");
         return failures == 0 ? 0 : 1;
     }
