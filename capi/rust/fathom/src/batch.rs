@@ -2,20 +2,22 @@
 
 use core::ptr;
 
-use crate::error::{check, Error, Result};
+use crate::error::{check, Error, Result, Status};
 use crate::model::Model;
 use crate::session::{step_options, Session, Step};
 
 /// What a step did for all members together.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BatchStep {
+    /// Members with something to go on with.
     pub active: i32,
+    /// Members whose part failed; see [`Batch::result`].
     pub failed: i32,
     pub prompt_tokens: i64,
     pub new_tokens: i64,
 }
 
-/// A batch owns its sessions; [`Batch::remove`] gives one back.
+/// Sessions of one model that step together, so that weights are read once for all of them. A batch owns its sessions; [`Batch::remove`] gives one back.
 pub struct Batch {
     raw: *mut fathom_sys::fathom_batch,
     members: Vec<Session>,
@@ -25,6 +27,7 @@ pub struct Batch {
 unsafe impl Send for Batch {}
 
 impl Batch {
+    /// An empty batch for up to 64 sessions of one model.
     pub fn new(model: &Model) -> Result<Self> {
         let mut raw = ptr::null_mut();
         // SAFETY: the model is alive.
@@ -44,18 +47,27 @@ impl Batch {
         }
     }
 
-    /// Takes the member at `place` out; those behind it move up.
+    /// Takes the member at `place` out; the members behind it move up. [`Status::InvalidArgument`] where there is none.
     pub fn remove(&mut self, place: usize) -> Result<Session> {
         // SAFETY: both are ours.
-        check(unsafe { fathom_sys::fathom_batch_remove(self.raw, self.members[place].raw()) })?;
+        check(unsafe { fathom_sys::fathom_batch_remove(self.raw, self.at(place)?.raw()) })?;
         Ok(self.members.remove(place))
     }
 
+    fn at(&self, place: usize) -> Result<&Session> {
+        self.members.get(place).ok_or_else(|| Error {
+            status: Status::InvalidArgument,
+            message: format!("there is no member {place}: the batch has {}", self.members.len()),
+        })
+    }
+
+    /// The members, in the order of their places.
     pub fn members(&mut self) -> &mut [Session] {
         &mut self.members
     }
 
-    /// Works for all members in joint passes; see `fathom_batch_step` for when it returns.
+    /// Works for all members in joint passes. Returns when one member has `max_new_tokens` (0: only takes in), when no member has
+    /// anything left to do, or after about `budget_us` microseconds (0: no limit). One member's failure leaves the others alone.
     pub fn step(&mut self, max_new_tokens: i64, budget_us: i64) -> Result<BatchStep> {
         // SAFETY: plain data.
         let mut told: fathom_sys::fathom_batch_result = unsafe { core::mem::zeroed() };
@@ -70,11 +82,11 @@ impl Batch {
         })
     }
 
-    /// What the last step did for one member, or why its part failed.
+    /// What the last step did for the member at `place`, or why its part failed. [`Status::InvalidArgument`] where there is none.
     pub fn result(&self, place: usize) -> Result<Step> {
         let mut told = Step::blank();
         // SAFETY: valid for the call.
-        check(unsafe { fathom_sys::fathom_batch_get_result(self.raw, self.members[place].raw(), &mut told) })?;
+        check(unsafe { fathom_sys::fathom_batch_get_result(self.raw, self.at(place)?.raw(), &mut told) })?;
         Ok(Step::new(&told))
     }
 }

@@ -23,12 +23,14 @@ mod batch;
 mod error;
 mod model;
 mod output;
+mod pieces;
 mod session;
 
 pub use batch::{Batch, BatchStep};
 pub use error::{Error, Result, Status};
-pub use model::{Model, ModelInfo, Role, Runtime, RuntimeOptions};
-pub use session::{Cache, Canceller, Logprob, Pieces, Route, Sampling, Session, SessionOptions, Step, Stop};
+pub use model::{Model, ModelInfo, ModelOptions, Role, Runtime, RuntimeOptions};
+pub use pieces::{Finish, Pieces, Timings, Usage};
+pub use session::{Cache, Canceller, Logprob, Route, Sampling, Session, SessionOptions, Step, Stop};
 
 /// Version of the library that runs.
 ///

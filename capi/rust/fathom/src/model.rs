@@ -1,7 +1,9 @@
 //! Runtime and model.
 
-use core::ffi::CStr;
+use core::any::Any;
+use core::ffi::{c_char, c_void, CStr};
 use core::ptr;
+use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
 use std::path::Path;
 
 use crate::error::{check, Result};
@@ -19,6 +21,7 @@ pub struct RuntimeOptions {
     pub invariant: bool,
 }
 
+/// What models run on; any number of threads share one.
 #[derive(Debug)]
 pub struct Runtime(*mut fathom_sys::fathom_runtime);
 
@@ -32,6 +35,7 @@ impl Runtime {
         Self::with(&RuntimeOptions::default())
     }
 
+    /// With the options given.
     pub fn with(options: &RuntimeOptions) -> Result<Self> {
         // SAFETY: all zero is the default of every field.
         let mut given: fathom_sys::fathom_runtime_options = unsafe { core::mem::zeroed() };
@@ -88,6 +92,15 @@ pub struct ModelInfo {
     pub weight_bytes: i64,
 }
 
+/// How a model is opened.
+#[derive(Clone, Debug, Default)]
+pub struct ModelOptions {
+    /// Read every weight once, and refuse a checkpoint with one that is not a finite number.
+    pub verify: bool,
+    /// Weights come into memory as they are first used, instead of before the model is there.
+    pub lazy: bool,
+}
+
 /// Weights and tokenizer, immutable; any number of sessions and threads share one.
 #[derive(Debug)]
 pub struct Model(*mut fathom_sys::fathom_model);
@@ -97,21 +110,63 @@ unsafe impl Send for Model {}
 unsafe impl Sync for Model {}
 
 impl Model {
-    /// A Hugging Face folder or a .gguf file.
+    /// A Hugging Face folder or a .gguf file; of a series, the first.
     pub fn open(runtime: &Runtime, path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref().to_string_lossy();
+        Self::open_with(runtime, path, &ModelOptions::default(), |_, _| true)
+    }
+
+    /// The same with options. `progress` is called on this thread with the share done, 0 to 1, and what is being done; false ends the
+    /// load with [`Status::Cancelled`](crate::Status::Cancelled). A panic in it ends the load and goes on behind it.
+    pub fn open_with(
+        runtime: &Runtime,
+        path: impl AsRef<Path>,
+        options: &ModelOptions,
+        progress: impl FnMut(f64, &str) -> bool,
+    ) -> Result<Self> {
+        struct Load<F> {
+            progress: F,
+            panicked: Option<Box<dyn Any + Send>>,
+        }
+        unsafe extern "C" fn report<F: FnMut(f64, &str) -> bool>(user: *mut c_void, done: f64, what: *const c_char) -> i32 {
+            // SAFETY: `user` is the load below, the text is zero-terminated.
+            let (load, what) = unsafe { (&mut *user.cast::<Load<F>>(), CStr::from_ptr(what)) };
+            let progress = &mut load.progress;
+            // a panic must not enter the C code
+            match catch_unwind(AssertUnwindSafe(|| progress(done, &what.to_string_lossy()))) {
+                Ok(go_on) => (!go_on).into(),
+                Err(panic) => {
+                    load.panicked = Some(panic);
+                    1
+                }
+            }
+        }
+        fn callback<F: FnMut(f64, &str) -> bool>(_: &Load<F>) -> fathom_sys::fathom_progress {
+            Some(report::<F>)
+        }
+        let mut load = Load { progress, panicked: None };
+        // SAFETY: all zero is the default of every field.
+        let mut given: fathom_sys::fathom_model_options = unsafe { core::mem::zeroed() };
+        given.struct_size = core::mem::size_of_val(&given) as u32;
+        given.verify = options.verify.into();
+        given.lazy = options.lazy.into();
+        given.progress = callback(&load);
+        given.progress_user = ptr::from_mut(&mut load).cast();
+        // the file system's own bytes, which need not be UTF-8
+        let path = path.as_ref().as_os_str().as_encoded_bytes();
         let mut model = ptr::null_mut();
-        // SAFETY: the path is valid for the call, the runtime is ours.
-        check(unsafe {
-            fathom_sys::fathom_model_open(runtime.0, path.as_ptr().cast(), path.len(), ptr::null(), &mut model)
-        })?;
-        Ok(Self(model))
+        // SAFETY: path and load are valid for the call, the runtime is ours.
+        let opened = check(unsafe { fathom_sys::fathom_model_open(runtime.0, path.as_ptr().cast(), path.len(), &given, &mut model) });
+        if let Some(panic) = load.panicked {
+            resume_unwind(panic);
+        }
+        opened.map(|()| Self(model))
     }
 
     pub(crate) fn raw(&self) -> *const fathom_sys::fathom_model {
         self.0
     }
 
+    /// What the model is.
     pub fn info(&self) -> Result<ModelInfo> {
         // SAFETY: plain data; filled below.
         let mut told: fathom_sys::fathom_model_info = unsafe { core::mem::zeroed() };
@@ -168,6 +223,7 @@ impl Model {
         })
     }
 
+    /// Text of tokens. [`Status::InvalidArgument`](crate::Status::InvalidArgument) for an id outside the vocabulary.
     pub fn decode(&self, tokens: &[i32]) -> Result<String> {
         // SAFETY: the tokens are valid for the call; the buffer is read_text's.
         read_text(|buffer, capacity, needed| unsafe {
@@ -192,6 +248,7 @@ impl Model {
         })
     }
 
+    /// A new session; all its memory is taken here.
     pub fn session(&self, options: &SessionOptions) -> Result<Session> {
         Session::new(self, options)
     }

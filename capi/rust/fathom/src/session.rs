@@ -4,9 +4,10 @@ use core::ffi::c_void;
 use core::ptr;
 use std::sync::{Arc, Mutex};
 
-use crate::error::{check, Result};
+use crate::error::{check, Error, Result, Status};
 use crate::model::Model;
 use crate::output::{read_all, read_text};
+use crate::pieces::Pieces;
 
 /// How the next token is chosen; the default is always the likeliest.
 #[derive(Clone, Debug, Default)]
@@ -243,9 +244,10 @@ impl Session {
         Ok(Step::new(&told))
     }
 
-    /// The text to come, piece by piece, until generation ends or `max_new_tokens` (0: no limit) are there.
+    /// The text to come, piece by piece, until generation ends or `max_new_tokens` (0: no limit) are there. The iterator also
+    /// tells how generation ended and what it took.
     pub fn generate(&mut self, max_new_tokens: i64) -> Pieces<'_> {
-        Pieces { session: self, left: if max_new_tokens == 0 { i64::MAX } else { max_new_tokens }, over: false }
+        Pieces::new(self, max_new_tokens)
     }
 
     /// What was generated since the last read: whole characters only.
@@ -256,6 +258,7 @@ impl Session {
         })
     }
 
+    /// Tokens generated since the last read.
     pub fn read_tokens(&mut self) -> Result<Vec<i32>> {
         // SAFETY: the buffer is read_all's, here and below.
         read_all(0, |buffer, capacity, needed| unsafe {
@@ -272,6 +275,7 @@ impl Session {
         Ok(read.into_iter().map(|each| Logprob { token: each.token, logprob: each.logprob }).collect())
     }
 
+    /// Experts chosen since the last read; [`Status::WrongState`] without `trace_routes`.
     pub fn read_routes(&mut self) -> Result<Vec<Route>> {
         let blank = fathom_sys::fathom_route { position: 0, layer: 0, expert: 0, gate: 0.0, reserved: 0 };
         let read = read_all(blank, |buffer, capacity, needed| unsafe {
@@ -325,6 +329,7 @@ impl Session {
         check(unsafe { fathom_sys::fathom_session_reset(self.raw) })
     }
 
+    /// Sets all sampling options. The random sequence restarts at the seed.
     pub fn set_sampling(&mut self, sampling: &Sampling) -> Result<()> {
         // SAFETY: valid for the call.
         check(unsafe { fathom_sys::fathom_session_set_sampling(self.raw, &sampling.raw()) })
@@ -352,22 +357,39 @@ impl Session {
         Ok(out)
     }
 
-    /// Makes this session what was saved. All or nothing.
+    /// Makes this session the saved one. All or nothing. [`Status::CorruptFile`] for bytes that are no state, a damaged one or one
+    /// that ends too early; [`Status::InvalidArgument`] for another model's or another cache format.
     pub fn restore(&mut self, state: &[u8]) -> Result<()> {
+        struct Source<'a> {
+            left: &'a [u8],
+            missing: usize, // bytes that were asked for behind the end
+        }
         unsafe extern "C" fn read(user: *mut c_void, data: *mut c_void, bytes: usize) -> i32 {
-            // SAFETY: `user` is the slice below.
-            let left = unsafe { &mut *user.cast::<&[u8]>() };
-            if bytes > left.len() {
+            // SAFETY: `user` is the source below.
+            let source = unsafe { &mut *user.cast::<Source>() };
+            source.missing = bytes.saturating_sub(source.left.len());
+            if source.missing > 0 {
                 return 1;
             }
             // SAFETY: room for that many bytes.
-            unsafe { ptr::copy_nonoverlapping(left.as_ptr(), data.cast(), bytes) };
-            *left = &left[bytes..];
+            unsafe { ptr::copy_nonoverlapping(source.left.as_ptr(), data.cast(), bytes) };
+            source.left = &source.left[bytes..];
             0
         }
-        let mut left = state;
-        // SAFETY: the callback gets the slice, which outlives the call.
-        check(unsafe { fathom_sys::fathom_session_restore(self.raw, Some(read), ptr::from_mut(&mut left).cast()) })
+        let mut source = Source { left: state, missing: 0 };
+        // SAFETY: the callback gets the source, which outlives the call.
+        let restored = check(unsafe { fathom_sys::fathom_session_restore(self.raw, Some(read), ptr::from_mut(&mut source).cast()) });
+        match restored {
+            Err(error) if error.status == Status::CallbackFailed && source.missing > 0 => Err(Error {
+                status: Status::CorruptFile,
+                message: format!(
+                    "the saved state ends too early: it has {} bytes and at least {} more are needed",
+                    state.len(),
+                    source.missing
+                ),
+            }),
+            other => other,
+        }
     }
 }
 
@@ -379,35 +401,5 @@ impl Drop for Session {
         }
         // SAFETY: ours, once.
         unsafe { fathom_sys::fathom_session_release(self.raw) }
-    }
-}
-
-/// Text as it is generated; see [`Session::generate`].
-pub struct Pieces<'a> {
-    session: &'a mut Session,
-    left: i64,
-    over: bool,
-}
-
-impl Iterator for Pieces<'_> {
-    type Item = Result<String>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        while !self.over && self.left > 0 {
-            let piece = self.session.step(1, 0).and_then(|step| {
-                self.left -= step.new_tokens;
-                self.over = step.stop.is_some();
-                self.session.read_text()
-            });
-            match piece {
-                Ok(text) if text.is_empty() => {}
-                Ok(text) => return Some(Ok(text)),
-                Err(error) => {
-                    self.over = true;
-                    return Some(Err(error));
-                }
-            }
-        }
-        None
     }
 }

@@ -1,6 +1,6 @@
 //! FATHOM_TEST_MODEL: a folder with a small mixture-of-experts model and a byte tokenizer.
 
-use fathom::{Batch, Model, Role, Runtime, RuntimeOptions, SessionOptions, Status, Stop};
+use fathom::{Batch, Finish, Model, ModelOptions, Role, Runtime, RuntimeOptions, SessionOptions, Status, Stop, Usage};
 
 fn model() -> Model {
     let path = std::env::var("FATHOM_TEST_MODEL").expect("FATHOM_TEST_MODEL is not set");
@@ -88,6 +88,73 @@ fn forks_rewinds_and_restored_states_go_on_with_the_same_bits() {
 }
 
 #[test]
+fn states_that_end_too_early_are_corrupt() {
+    let model = model();
+    let mut session = model.session(&endless()).unwrap();
+    session.append(&[3, 4, 5]).unwrap();
+    session.step(2, 0).unwrap();
+    let state = session.save().unwrap();
+    for length in [0, 1, 8, state.len() / 2, state.len() - 1] {
+        let error = session.restore(&state[..length]).unwrap_err();
+        assert_eq!(error.status, Status::CorruptFile);
+        assert!(error.message.contains("ends too early") && error.message.contains(&format!("has {length} bytes")), "{error}");
+    }
+    assert_eq!(session.restore(&vec![0; state.len()]).unwrap_err().status, Status::CorruptFile);
+    session.restore(&state).unwrap();
+    assert_eq!(session.save().unwrap(), state);
+}
+
+#[test]
+fn generations_tell_how_they_ended() {
+    let model = model();
+    let mut session = model.session(&endless()).unwrap();
+    session.append(&[3, 4, 5]).unwrap();
+    let mut pieces = session.generate(7);
+    assert!(pieces.finish().is_none());
+    assert!(pieces.by_ref().all(|piece| !piece.unwrap().is_empty()));
+    assert_eq!(pieces.finish(), Some(Finish::MaxNewTokens));
+    assert_eq!(pieces.usage(), Usage { prompt_tokens: 3, new_tokens: 7 });
+    assert!(!pieces.timings().first_token.is_zero() && !pieces.timings().further_tokens.is_zero());
+    let mut pieces = session.generate(0);
+    pieces.by_ref().for_each(drop);
+    assert_eq!(pieces.finish(), Some(Finish::Stop(Stop::ContextFull)));
+    let mut fresh = model.session(&endless()).unwrap();
+    let mut pieces = fresh.generate(3);
+    assert_eq!(pieces.next().unwrap().unwrap_err().status, Status::WrongState);
+    assert!(pieces.next().is_none() && pieces.finish().is_none());
+    assert!(fresh.generate(-1).next().is_none());
+}
+
+#[test]
+fn loads_tell_and_stop() {
+    let path = std::env::var("FATHOM_TEST_MODEL").unwrap();
+    let runtime = Runtime::new().unwrap();
+    let mut last = 0.0;
+    Model::open_with(&runtime, &path, &ModelOptions { verify: true, lazy: true }, |done, what| {
+        last = done;
+        !what.is_empty()
+    })
+    .unwrap();
+    assert_eq!(last, 1.0);
+    let error = Model::open_with(&runtime, &path, &ModelOptions::default(), |_, _| false).unwrap_err();
+    assert_eq!(error.status, Status::Cancelled);
+    let opened = std::panic::catch_unwind(|| Model::open_with(&runtime, &path, &ModelOptions::default(), |_, _| panic!("mine")));
+    assert_eq!(*opened.unwrap_err().downcast::<&str>().unwrap(), "mine");
+}
+
+#[test]
+fn paths_are_the_file_systems() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = std::env::temp_dir().join(format!("fathom-rust-{}", std::process::id()));
+    let place = folder.join(std::ffi::OsStr::from_bytes(b"latin-\xfc"));
+    std::fs::create_dir_all(&folder).unwrap();
+    std::os::unix::fs::symlink(std::env::var("FATHOM_TEST_MODEL").unwrap(), &place).unwrap();
+    let opened = Model::open(&Runtime::new().unwrap(), &place);
+    std::fs::remove_dir_all(&folder).unwrap();
+    opened.unwrap();
+}
+
+#[test]
 fn probabilities_and_routes_are_told() {
     let model = model();
     let mut session = model.session(&SessionOptions { top_logprobs: 2, trace_routes: true, ..endless() }).unwrap();
@@ -142,6 +209,8 @@ fn batches_say_what_sessions_say() {
         let told = batch.members()[place].read_tokens().unwrap();
         assert_eq!(told, continuation(&model, prompt, told.len() as i64));
     }
+    assert_eq!(batch.result(9).unwrap_err().status, Status::InvalidArgument);
+    assert!(batch.remove(9).err().unwrap().message.contains("no member 9"));
     let mut session = batch.remove(1).unwrap();
     session.step(1, 0).unwrap();
 }
