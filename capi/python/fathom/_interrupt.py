@@ -108,3 +108,8 @@ class LongCall:
             except queue.Empty:
                 if self.stopped:
                     raise Stopped() from None
+
+
+def maybe_long(is_long: bool, body: Callable[[], T]) -> T:
+    """body(), on a thread of its own where it may take long. After an interrupt it ends by itself, unheard."""
+    return LongCall(patience_s=0).run(body) if is_long else body()

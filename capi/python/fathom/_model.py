@@ -5,15 +5,15 @@ from __future__ import annotations
 import ctypes
 import os
 from ctypes import byref
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple, Union
 
 from . import _abi
 from ._generation import Generation
-from ._interrupt import LongCall, Stopped
+from ._interrupt import LongCall, Stopped, maybe_long
 from ._library import (Error, Handle, as_dict, check, file_path, library, options, read_ids, read_text, token_ids,
                        utf8)
 from ._options import session_struct
-from ._session import Session
+from ._session import Session, memory_needs
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 LONG_TEXT = 1 << 18  # bytes, or tokens, from which a call may take longer than Ctrl-C should wait
 Message = Mapping[str, str]
-T = TypeVar("T")
 
 
 class Runtime(Handle):
@@ -191,7 +190,7 @@ class Model(Handle):
         data = utf8(text, "text")
         flags = _abi.FATHOM_ENCODE_PARSE_SPECIAL * bool(parse_special) | _abi.FATHOM_ENCODE_ADD_SPECIAL * bool(add_special)
         handle = self._handle
-        return _maybe_long(len(data), lambda: read_ids(
+        return maybe_long(len(data) >= LONG_TEXT, lambda: read_ids(
             lambda *out: library.fathom_encode(handle, data, len(data), flags, *out), guess=len(data) // 2 + 16))
 
     def decode(self, tokens: Iterable[int], keep_special: bool = False) -> str:
@@ -199,7 +198,7 @@ class Model(Handle):
         vocabulary."""
         ids, count = token_ids(tokens)
         flags, handle = _abi.FATHOM_DECODE_KEEP_SPECIAL * bool(keep_special), self._handle
-        return _maybe_long(count, lambda: read_text(
+        return maybe_long(count >= LONG_TEXT, lambda: read_text(
             lambda *out: library.fathom_decode(handle, ids, count, flags, *out), guess=8 * count + 16))
 
     def find_token(self, text: str) -> int:
@@ -223,11 +222,11 @@ class Model(Handle):
         wanted = options(_abi.fathom_chat_options, thinking=bool(thinking), format=name, format_size=len(name),
                          no_generation_prompt=not generation_prompt)
         handle, size = self._handle, sum(len(content) for _, content in texts)
-        return _maybe_long(size, lambda: read_ids(
+        return maybe_long(size >= LONG_TEXT, lambda: read_ids(
             lambda *out: library.fathom_encode_chat(handle, table, len(texts), byref(wanted), *out), guess=size // 2 + 64))
 
     def session(self, **options: "Unpack[SessionOptions]") -> Session:
-        """A new timeline. The options are the keys of SessionOptions. All memory is taken here."""
+        """A new timeline. The options are the keys of SessionOptions. All memory is taken here; Ctrl-C ends the wait for it."""
         return Session._make(self, **options)
 
     def chat(self, messages: Iterable[Message], max_new_tokens: int = 0, thinking: bool = False,
@@ -246,25 +245,14 @@ class Model(Handle):
 
     def memory_needs(self, **options: "Unpack[SessionOptions]") -> Dict[str, int]:
         """Bytes that a session with these options would take, by purpose: the fields of fathom_memory_needs."""
-        needs = _blank_needs()
         given, _kept = session_struct(**options)
-        check(library.fathom_session_memory_needs(self._handle, byref(given), byref(needs)))
-        return as_dict(needs)
-
-
-def _blank_needs() -> Any:
-    return options(_abi.fathom_memory_needs)
+        return as_dict(memory_needs(self, given))
 
 
 def _callable(given: Any, name: str) -> Callable[..., object]:
     if not callable(given):
         raise TypeError(f"{name} is a {type(given).__name__}, expected a function")
     return given  # type: ignore[no-any-return]
-
-
-def _maybe_long(size: int, body: Callable[[], T]) -> T:
-    """body(), on a thread of its own where it may take long. After an interrupt it ends by itself, unheard."""
-    return LongCall(patience_s=0).run(body) if size >= LONG_TEXT else body()
 
 
 def _address_of(data: Any, name: str) -> Tuple[Any, int, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Iterable, List, NamedTuple, Sequence, Tup
 
 from . import _abi
 from ._generation import Generation
-from ._interrupt import LongCall
+from ._interrupt import LongCall, maybe_long
 from ._library import Error, Handle, as_array, check, integer, library, options, read_array, read_ids, read_text, token_ids
 from ._options import sampling_struct, session_struct, stop_struct
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ._options import SamplingOptions
 
 SLICE_US = 50_000  # how long a step may keep Ctrl-C waiting
+LARGE_BYTES = 1 << 27  # of a session, from which making one may take longer than that
 STOPS = {0: "", 1: "stop_token", 2: "stop_string", 3: "context_full", 4: "cancelled"}
 
 
@@ -70,6 +71,13 @@ def add(before: StepResult, after: StepResult) -> StepResult:
 NOTHING = StepResult("", 0, 0, 0, 0.0)
 
 
+def memory_needs(model: "Model", given: Any) -> Any:
+    """The struct of what a session with the options `given` would take."""
+    needs = options(_abi.fathom_memory_needs)
+    check(library.fathom_session_memory_needs(model._handle, byref(given), byref(needs)))
+    return needs
+
+
 class Session(Handle):
     """One timeline of tokens; made by Model.session(), whose options are those of SessionOptions. One thread at a time: a call
     that finds the session in use raises Error("wrong_state"). cancel() works from any thread. Use after close() raises
@@ -78,6 +86,7 @@ class Session(Handle):
     _release = "fathom_session_release"
     _model: "Model"
     _top_logprobs: int
+    _is_large: bool  # clearing its memory takes longer than Ctrl-C should wait
 
     def __init__(self) -> None:
         raise TypeError("sessions are made by Model.session()")
@@ -85,8 +94,15 @@ class Session(Handle):
     @classmethod
     def _make(cls, model: "Model", **wanted: Any) -> "Session":
         session = cls._blank(model, int(wanted.get("top_logprobs", 0)))
-        given, _kept = session_struct(**wanted)
-        check(library.fathom_session_create(model._handle, byref(given), byref(session._address)))
+        given, kept = session_struct(**wanted)
+        needs = memory_needs(model, given)
+        session._is_large = needs.cache_bytes + needs.scratch_bytes >= LARGE_BYTES
+        handle = model._handle
+
+        def create() -> Any:
+            check(library.fathom_session_create(handle, byref(given), byref(session._address)))
+            return kept  # needed until here
+        maybe_long(session._is_large, create)
         return session
 
     @classmethod
@@ -95,6 +111,7 @@ class Session(Handle):
         Handle.__init__(session)
         session._model = model  # with the model's runtime, whose log hook must live as long
         session._top_logprobs = top_logprobs
+        session._is_large = False
         return session
 
     def append(self, tokens: Iterable[int]) -> None:
@@ -200,8 +217,9 @@ class Session(Handle):
 
     def fork(self) -> "Session":
         """A second session with the same options that goes on from here. It shares the cache so far."""
-        forked = self._blank(self._model, self._top_logprobs)
-        check(library.fathom_session_fork(self._handle, byref(forked._address)))
+        forked, handle = self._blank(self._model, self._top_logprobs), self._handle
+        forked._is_large = self._is_large
+        maybe_long(self._is_large, lambda: check(library.fathom_session_fork(handle, byref(forked._address))))
         return forked
 
     def reset(self) -> None:

@@ -3,9 +3,12 @@
 test_interrupts.py LAYOUT MODEL      as test_fathom.py
 """
 
+import json
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import threading
 import time
 import unittest
@@ -127,6 +130,27 @@ class Interrupts(unittest.TestCase):
         small = "Once upon a time. " * 20_000  # long enough for a thread of its own
         self.assertEqual(self.model.decode(self.model.encode(small)), small)
         self.assertEqual(self.model.encode(small), self.model.encode("Once upon a time. ") * 20_000)
+
+    def test_a_huge_session(self):
+        with tempfile.TemporaryDirectory() as folder:
+            large = shutil.copytree(MODEL, os.path.join(folder, "large"))
+            with open(os.path.join(large, "config.json"), encoding="utf-8") as file:
+                config = json.load(file)
+            config["max_position_embeddings"] = 1_500_000
+            with open(os.path.join(large, "config.json"), "w", encoding="utf-8") as file:
+                json.dump(config, file)
+            model = fathom.Model(large, fathom.Runtime(threads=1))
+            wanted = {"context_length": 1_000_000, "cache": "f32"}
+            self.assertGreater(model.memory_needs(**wanted)["cache_bytes"], 500_000_000)
+            signal.setitimer(signal.ITIMER_REAL, 0.02)
+            began = time.monotonic()
+            with self.assertRaises(Alarm):
+                model.session(**wanted)
+                time.sleep(5)
+            self.assertLess(time.monotonic() - began, 2)
+            with model.session(**wanted) as session, session.fork() as fork:
+                fork.append([3])
+                self.assertEqual(fork.step().new_tokens, 1)
 
     def test_a_call_that_never_ends(self):
         call = LongCall(patience_s=0.05)

@@ -86,6 +86,17 @@ func test_a_missing_model_is_a_failure_that_names_it() -> void:
 	check(await answer(one, PROMPT) != "", "with the right path it answers")
 	one.free_node()
 
+func test_numbers_that_are_too_large_are_failures_that_name_them() -> void:
+	var one := speaker()
+	one.chat.threads = (1 << 32) + 1 # its low 32 bits are a number of threads
+	await answer(one, PROMPT)
+	check(one.failed.size() == 1 and one.failed[0].contains("threads"), "failed(%s)" % [one.failed])
+	one.chat.threads = 2
+	one.chat.context_length = 1 << 40
+	await answer(one, PROMPT)
+	check(one.failed.size() == 2 and one.failed[1].contains("context_length"), "failed(%s)" % [one.failed])
+	one.free_node()
+
 func test_user_paths_are_godots() -> void:
 	var one := speaker()
 	one.chat.model_path = "user://no_such_model.gguf"

@@ -1,5 +1,6 @@
 #include "fathom_chat.hpp"
 
+#include <exception>
 #include <random>
 #include <utility>
 
@@ -32,10 +33,14 @@ FathomChat::~FathomChat() { release(); }
 
 void FathomChat::load_model() {
   if (state_ != State::idle) return;
-  const auto model = SharedModel::open(godot::globalize_path(model_path), int(threads));
-  if (model != model_) {
-    release();
-    model_ = model;
+  try {
+    const auto model = SharedModel::open(godot::globalize_path(model_path), threads);
+    if (model != model_) {
+      release();
+      model_ = model;
+    }
+  } catch (const std::exception& error) {  // no thread for the load, or no memory
+    return fail("the load cannot begin: " + std::string(error.what()));
   }
   become(State::loading);
 }
@@ -170,7 +175,7 @@ void FathomChat::end_answer() {
 
 void FathomChat::fail(std::string message) {  // by value: what is released below may be where it came from
   if (asked_) end_answer();
-  if (model_->get() == nullptr) release();  // so that the next load tries again
+  if (model_ == nullptr || model_->get() == nullptr) release();  // so that the next load tries again
   become(State::idle);
   emit("failed", {std::move(message)});
 }

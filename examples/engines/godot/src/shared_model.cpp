@@ -1,10 +1,12 @@
 #include "shared_model.hpp"
 
+#include <algorithm>
+#include <limits>
 #include <map>
 #include <utility>
 
-std::shared_ptr<SharedModel> SharedModel::open(const std::string& path, int threads) {
-  static std::map<std::pair<std::string, int>, std::weak_ptr<SharedModel>> models;
+std::shared_ptr<SharedModel> SharedModel::open(const std::string& path, std::int64_t threads) {
+  static std::map<std::pair<std::string, std::int64_t>, std::weak_ptr<SharedModel>> models;
   std::erase_if(models, [](const auto& entry) { return entry.second.expired(); });
   auto& entry = models[{path, threads}];
   auto model = entry.lock();
@@ -15,7 +17,7 @@ std::shared_ptr<SharedModel> SharedModel::open(const std::string& path, int thre
   return model;
 }
 
-SharedModel::SharedModel(std::string path, int threads) : path_(std::move(path)) {
+SharedModel::SharedModel(std::string path, std::int64_t threads) : path_(std::move(path)) {
   loader_ = std::thread([this, threads] { load(threads); });
 }
 
@@ -26,10 +28,11 @@ SharedModel::~SharedModel() {
   fathom_runtime_release(runtime_);
 }
 
-void SharedModel::load(int threads) {
+void SharedModel::load(std::int64_t threads) {
   fathom_runtime_options runtime_options = {};
   runtime_options.struct_size = sizeof runtime_options;
-  runtime_options.threads = threads;
+  // a number that is too large for the field is too large for the library, which says so
+  runtime_options.threads = std::int32_t(std::min<std::int64_t>(threads, std::numeric_limits<std::int32_t>::max()));
 
   fathom_model_options model_options = {};
   model_options.struct_size = sizeof model_options;

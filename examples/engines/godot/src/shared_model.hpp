@@ -4,6 +4,7 @@
 #include <fathom.h>
 
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <thread>
@@ -13,7 +14,7 @@
 class SharedModel {
  public:
   // The same object for the same path and threads while somebody has it.
-  static std::shared_ptr<SharedModel> open(const std::string& path, int threads);
+  static std::shared_ptr<SharedModel> open(const std::string& path, std::int64_t threads);
   ~SharedModel();
 
   SharedModel(const SharedModel&) = delete;
@@ -27,8 +28,8 @@ class SharedModel {
   const std::string& error() const { return error_; }
 
  private:
-  SharedModel(std::string path, int threads);
-  void load(int threads);
+  SharedModel(std::string path, std::int64_t threads);
+  void load(std::int64_t threads);
 
   const std::string path_;
   std::string error_;
