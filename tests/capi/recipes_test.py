@@ -30,7 +30,7 @@ esac
 
 
 def left_out(folder, names):
-    """What a clone has not, and the tests, which the READMEs do without."""
+    """Names that a clone does not have, and the tests, which no README needs."""
     if pathlib.Path(folder) == ROOT:
         return [name for name in names if name in (".git", "tests") or name.startswith("build")]
     return [name for name in names if name in ("target", "__pycache__")]

@@ -1,4 +1,4 @@
-"""What a shared library needs and offers, read from its ELF file (64 bits, little-endian)."""
+"""Reads a shared library's ELF file (64 bits, little-endian): its symbols, and the libraries and versions it needs."""
 
 import struct
 

@@ -19,7 +19,7 @@ PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 def caller_folder():
-    """The folder in which pip was called. pip runs this in the package's folder, but leaves the shell's PWD as it was."""
+    """The folder in which pip was called. pip runs this code in the package's folder, but does not change the shell's PWD."""
     folder = os.environ.get("PWD", "")
     return folder if os.path.isabs(folder) and os.path.isdir(folder) else os.getcwd()
 

@@ -27,11 +27,12 @@ class Timings(NamedTuple):
 
 
 class Generation(Iterator[str]):
-    """Yields text piece by piece: whole characters, no empty pieces. Made by Session.generate() and Model.chat(); one thread at
-    a time. Works with `for` and with `with`. The attributes tell what has happened so far; they are final after the last piece."""
+    """Yields text piece by piece: whole characters, no empty pieces. Session.generate() and Model.chat() make it. One thread at a
+    time. Works with `for` and with `with`. The attributes are up to date after each piece, and final after the last one."""
 
     finish_reason: str
-    """"": not ended yet; "stop_token", "stop_string", "context_full", "cancelled"; "max_new_tokens": as many as were wanted."""
+    """Why it ended: "stop_token", "stop_string", "context_full", "cancelled", or "max_new_tokens" when all wanted tokens are
+    there. "" while it goes on."""
     usage: Usage
     timings: Timings
 

@@ -77,7 +77,7 @@ class LongCall:
             self.stopped = True
             if self._threaded:
                 self._ended.acquire(timeout=self._patience_s)
-            self._events = queue.SimpleQueue()  # what nobody reads any more
+            self._events = queue.SimpleQueue()  # drops events that nobody reads
             raise
 
     def _start(self, work: Callable[[], None]) -> bool:
@@ -111,5 +111,5 @@ class LongCall:
 
 
 def maybe_long(is_long: bool, body: Callable[[], T]) -> T:
-    """body(), on a thread of its own where it may take long. After an interrupt it ends by itself, unheard."""
+    """body(), on a thread of its own where it may take long. After an interrupt it runs to its end, and nobody reads the result."""
     return LongCall(patience_s=0).run(body) if is_long else body()

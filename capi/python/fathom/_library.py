@@ -1,4 +1,4 @@
-"""Finds and loads the shared library; turns statuses into exceptions; checks what Python passes to it."""
+"""Loads the shared library, turns statuses into exceptions, and converts arguments and results."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def check(status: int) -> None:
         raise Error(name, library.fathom_last_error().decode("utf-8", "replace"))
 
 
-# ---- What goes in. ctypes cuts integers to the width of a field without a word; nothing below does.
+# ---- Arguments. ctypes cuts an integer to the width of its field in silence, so the functions below check first.
 
 _INTEGERS: Dict[Any, Tuple[int, int]] = {
     kind: (-(1 << 8 * ctypes.sizeof(kind) - 1), (1 << 8 * ctypes.sizeof(kind) - 1) - 1) if kind(-1).value < 0 else
@@ -126,12 +126,12 @@ def _short(number: int) -> str:
     return str(number) if abs(number) < 10**40 else f"an integer of {number.bit_length()} bits"
 
 
-# ---- What comes out
+# ---- Results
 
 
 def read_array(element: Any, call: Callable[[Any, int, Any], int], guess: int = 0) -> Tuple[Any, int]:
-    """Variable output: `call(buffer, capacity, needed)` with room for `guess` elements, then, where that is too little, with
-    as many as it asked for."""
+    """Variable output of `call(buffer, capacity, needed)`: the buffer and the number of its elements. The first call has room for
+    `guess` elements; a second one has room for all."""
     needed = ctypes.c_size_t()
     buffer = (element * guess)() if guess else None
     status = call(buffer, guess, ctypes.byref(needed))

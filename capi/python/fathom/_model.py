@@ -85,9 +85,9 @@ class Model(Handle):
     @classmethod
     def from_memory(cls, files: Mapping[str, Union[bytes, bytearray, memoryview]], runtime: Optional[Runtime] = None,
                     progress: Optional[Callable[[float, str], object]] = None, verify: bool = False) -> "Model":
-        """A model from memory: one GGUF file, or the files of a Hugging Face folder by name. The bytes are kept, not copied,
-        and must not change. Further arguments and errors as above; TypeError for content that is neither bytes nor a writable
-        buffer."""
+        """A model from memory: one GGUF file, or the files of a Hugging Face folder by name. The model keeps the bytes without a
+        copy; they must not change. The other arguments and the errors are those of Model(). TypeError for content that is
+        neither bytes nor a writable buffer."""
         if not isinstance(files, Mapping):
             raise TypeError(f"files is a {type(files).__name__}, expected a mapping from name to bytes")
         model = cls.__new__(cls)
@@ -167,8 +167,8 @@ class Model(Handle):
         return bytes(told)
 
     def text(self, key: str) -> str:
-        """What the checkpoint says under a key: GGUF metadata ("general.name"), a path into config.json
-        ("rope_scaling.type"), "chat_template". Error("not_found") when it says nothing."""
+        """The checkpoint's text under a key: GGUF metadata ("general.name"), a path into config.json ("rope_scaling.type"), or
+        "chat_template". Error("not_found") where there is none."""
         name = utf8(key, "key")
         return read_text(lambda *out: library.fathom_model_text(self._handle, name, len(name), *out))
 
@@ -202,7 +202,7 @@ class Model(Handle):
             lambda *out: library.fathom_decode(handle, ids, count, flags, *out), guess=8 * count + 16))
 
     def find_token(self, text: str) -> int:
-        """The token that is written so, special ones included. Error("not_found") when there is none."""
+        """The token whose text this is, special tokens included. Error("not_found") where there is none."""
         data, token = utf8(text, "text"), ctypes.c_int32()
         check(library.fathom_find_token(self._handle, data, len(data), byref(token)))
         return token.value

@@ -1,4 +1,4 @@
-"""What callers pass in: texts, paths, numbers, messages. Nothing is taken for something else in silence.
+"""Arguments: texts, paths, numbers, messages. A wrong one is named, and none is taken for something else in silence.
 
 test_arguments.py LAYOUT MODEL      as test_fathom.py
 """

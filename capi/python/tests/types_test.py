@@ -1,4 +1,4 @@
-"""What a type checker says of the package and of programs that use it.
+"""A type checker accepts the package and right programs, and finds wrong options.
 
 types_test.py MYPY      MYPY: a command with mypy
 """
