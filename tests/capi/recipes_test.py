@@ -1,10 +1,10 @@
 """Runs the shell blocks of a README as they are printed, in a copy of the source tree.
 
-recipes_test.py [--real] README CMAKE BUILD     README: path from the root; CMAKE: the real one; BUILD: a build folder with the library
+recipes_test.py [--real] README CMAKE BUILD     README: path from the root; BUILD: a build folder with the library
 
-A block marked `sh` runs in the root of the copy. A block behind a line that ends in `NAME`: is written as the file NAME. In the place
-of cmake stands a script that knows the two calls the READMEs make: it asks the real one whether the target exists, and copies the
-library of BUILD instead of building for minutes. With --real the blocks call cmake itself.
+A block marked `sh` runs in the root of the copy. A block behind the line `NAME`: is written as the file NAME. A script takes the
+place of cmake and knows the two calls that the READMEs make. It asks CMAKE, the real one, whether the target exists, and copies
+the library of BUILD instead of building for minutes. With --real the blocks call cmake itself.
 """
 
 import os
@@ -20,7 +20,8 @@ BLOCK = re.compile(r"(?:^`([^`\n]+)`:\n\n)?^```(\w+)\n(.*?)^```$", re.M | re.S)
 CMAKE = """#!/bin/bash
 set -euo pipefail
 case "$*" in
-  "-S . -B build" | "-S {tree} -B {tree}/build" | "-S {tree} -B {tree}/build -G Ninja") test -f "$2/CMakeLists.txt" && mkdir -p "$4" ;;
+  "-S . -B build" | "-S {tree} -B {tree}/build" | "-S {tree} -B {tree}/build -G Ninja")
+    test -f "$2/CMakeLists.txt" && mkdir -p "$4" ;;
   "--build build --target "* | "--build {tree}/build --target "*)
     "{cmake}" --build "{build}" --target help | grep -w "$4" > /dev/null || {{ echo "there is no target $4" >&2; exit 1; }}
     mkdir -p "$2/lib" && cp -a "{build}"/lib/libfathom.so* "$2/lib" ;;
@@ -59,15 +60,16 @@ def main():
             if name:
                 (tree / name).write_text(content, encoding="utf-8")
         environment = {name: value for name, value in os.environ.items()
-                       if not name.startswith(("FATHOM_", "PIP_", "CARGO_TARGET", "PYTHON")) and name not in ("LD_LIBRARY_PATH", "RUSTFLAGS")}
+                       if not name.startswith(("FATHOM_", "PIP_", "CARGO_TARGET", "PYTHON", "LD_LIBRARY", "RUSTFLAGS"))}
         if "FATHOM_DEPS_PREFIX" in os.environ:
             environment["FATHOM_DEPS_PREFIX"] = os.environ["FATHOM_DEPS_PREFIX"]
-        environment.update(PATH=f"{tools}:{os.environ['PATH']}", PWD=str(tree), PIP_NO_INDEX="1", PIP_DISABLE_PIP_VERSION_CHECK="1")
+        environment.update(PATH=f"{tools}:{os.environ['PATH']}", PWD=str(tree), PIP_NO_INDEX="1",
+                           PIP_DISABLE_PIP_VERSION_CHECK="1")
         said = ""
         for script in scripts:
             print(script, flush=True)
-            run = subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=tree, env=environment, stdout=subprocess.PIPE, text=True,
-                                 check=False)
+            run = subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=tree, env=environment, stdout=subprocess.PIPE,
+                                 text=True, check=False)
             print(run.stdout, flush=True)
             if run.returncode != 0:
                 sys.exit(f"a block of {readme} failed with {run.returncode}")

@@ -89,15 +89,17 @@ def built(root):
 
 def build(root):
     """Builds the library with CMake."""
-    place = os.path.join(root, "build", "lib", NAME)
-    by_hand = (f"Build it by hand (cmake/dependencies.sh; cmake -S . -B build; cmake --build build --target fathom_capi), or set "
-               "FATHOM_LIBRARY to the absolute path of another one.")
+    folder = os.path.join(root, "build")
+    place = os.path.join(folder, "lib", NAME)
+    by_hand = ("Build it by hand (cmake/dependencies.sh; cmake -S . -B build; cmake --build build --target fathom_capi), or "
+               "set FATHOM_LIBRARY to the absolute path of another one.")
     if shutil.which("cmake") is None:
         raise SystemExit(f"There is no {place}, and no cmake to build it with. {by_hand}")
     say(f"there is no {place} yet: CMake builds it, which takes some minutes")
-    generator = ["-G", "Ninja"] if shutil.which("ninja") and not os.path.exists(os.path.join(root, "build", "CMakeCache.txt")) else []
-    for command in (["cmake", "-S", root, "-B", os.path.join(root, "build"), *generator],
-                    ["cmake", "--build", os.path.join(root, "build"), "--target", "fathom_capi", "--parallel", str(os.cpu_count() or 1)]):
+    is_new = not os.path.exists(os.path.join(folder, "CMakeCache.txt"))
+    generator = ["-G", "Ninja"] if is_new and shutil.which("ninja") else []
+    for command in (["cmake", "-S", root, "-B", folder, *generator],
+                    ["cmake", "--build", folder, "--target", "fathom_capi", "--parallel", str(os.cpu_count() or 1)]):
         if subprocess.run(command, stdout=sys.stderr, check=False).returncode != 0:
             raise SystemExit(f"'{' '.join(command)}' failed, so there is no {place}. {by_hand}")
     reason = objection(place)
@@ -114,8 +116,8 @@ def find():
     else:
         root = repository()
         if root is None:
-            raise SystemExit(f"This copy of the package ({PACKAGE}) lies in no clone of the repository, so the library can be neither "
-                             "found nor built. Set FATHOM_LIBRARY to the absolute path of libfathom.so.")
+            raise SystemExit(f"This copy of the package ({PACKAGE}) lies in no clone of the repository, so the library can be "
+                             "neither found nor built. Set FATHOM_LIBRARY to the absolute path of libfathom.so.")
         place = built(root) or build(root)
     say(f"the wheel gets {place}")
     return place

@@ -72,8 +72,8 @@ class Batch(Handle):
     def step(self, max_new_tokens: int = 1, budget_us: int = 0) -> BatchResult:
         """Works for all members in joint passes: first generates one token for each, then takes in prompts. Returns when one
         member has `max_new_tokens` (0: takes in only), when no member has anything left to do, when one was cancelled or
-        failed, or after about `budget_us` microseconds (0: no limit). Works in slices of 50 ms, so that Ctrl-C is seen; the next
-        step resumes there. One member's failure leaves the others alone: result() raises it."""
+        failed, or after about `budget_us` microseconds (0: no limit). Works in slices of 50 ms, so that Ctrl-C is seen; the
+        next step resumes there. One member's failure leaves the others alone: result() raises it."""
         most, budget = step_limits(max_new_tokens, budget_us)
         members, left_us = self._present(), budget
         total = NOTHING
@@ -114,8 +114,8 @@ class Batch(Handle):
         return result_of(told), None
 
     def result(self, session: Session) -> StepResult:
-        """What the last step did for one member. Raises the Error of its part, if that failed, and Error("invalid_argument") for
-        a session that is no member."""
+        """What the last step did for one member. Raises the Error of its part, if that failed, and Error("invalid_argument")
+        for a session that is no member."""
         for each in self._present():
             if each.session is session and each.result is not None:
                 if each.error is not None:

@@ -27,8 +27,8 @@ class Timings(NamedTuple):
 
 
 class Generation(Iterator[str]):
-    """Yields text piece by piece: whole characters, no empty pieces. Session.generate() and Model.chat() make it. One thread at a
-    time. Works with `for` and with `with`. The attributes are up to date after each piece, and final after the last one."""
+    """Yields text piece by piece: whole characters, no empty pieces. Session.generate() and Model.chat() make it. One thread at
+    a time. Works with `for` and with `with`. The attributes are up to date after each piece, and final after the last one."""
 
     finish_reason: str
     """Why it ended: "stop_token", "stop_string", "context_full", "cancelled", or "max_new_tokens" when all wanted tokens are
@@ -69,7 +69,11 @@ class Generation(Iterator[str]):
         result = self._session.step()
         took_us = 1e6 * (time.perf_counter() - began)
         first_us, further_us = self.timings
-        self.timings = Timings(first_us, further_us + took_us) if self.usage.new_tokens else Timings(first_us + took_us, further_us)
+        if self.usage.new_tokens == 0:
+            first_us += took_us
+        else:
+            further_us += took_us
+        self.timings = Timings(first_us, further_us)
         self.usage = Usage(self.usage.prompt_tokens + result.prompt_tokens, self.usage.new_tokens + result.new_tokens)
         self.finish_reason = result.stop
         if not result.stop and self._most and self.usage.new_tokens >= self._most:

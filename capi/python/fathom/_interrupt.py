@@ -17,8 +17,8 @@ from typing import Any, Callable, Optional, Set, TypeVar
 T = TypeVar("T")
 
 # Signals that a worker leaves to the main thread: all but the ones that a thread's own instruction causes.
-_ELSEWHERE = signal.valid_signals() - {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGTRAP, signal.SIGABRT,
-                                       signal.SIGSYS}
+_ELSEWHERE = signal.valid_signals() - {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGTRAP,
+                                       signal.SIGABRT, signal.SIGSYS}
 _under_way: Set[Any] = set()  # a lock for each call that has not ended
 
 
@@ -111,5 +111,6 @@ class LongCall:
 
 
 def maybe_long(is_long: bool, body: Callable[[], T]) -> T:
-    """body(), on a thread of its own where it may take long. After an interrupt it runs to its end, and nobody reads the result."""
+    """body(), on a thread of its own where it may take long. After an interrupt it runs to its end, and nobody reads the
+    result."""
     return LongCall(patience_s=0).run(body) if is_long else body()

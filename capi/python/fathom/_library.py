@@ -101,7 +101,8 @@ def utf8(text: Any, name: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError as error:
-        raise Error("invalid_argument", f"{name} has a lone surrogate at character {error.start}, which UTF-8 cannot hold") from None
+        what = f"{name} has a lone surrogate at character {error.start}, which UTF-8 cannot hold"
+        raise Error("invalid_argument", what) from None
 
 
 def file_path(path: Union[Text, "os.PathLike[str]", "os.PathLike[bytes]"]) -> bytes:
@@ -130,8 +131,8 @@ def _short(number: int) -> str:
 
 
 def read_array(element: Any, call: Callable[[Any, int, Any], int], guess: int = 0) -> Tuple[Any, int]:
-    """Variable output of `call(buffer, capacity, needed)`: the buffer and the number of its elements. The first call has room for
-    `guess` elements; a second one has room for all."""
+    """Variable output of `call(buffer, capacity, needed)`: the buffer and the number of its elements. The first call has room
+    for `guess` elements; a second one has room for all."""
     needed = ctypes.c_size_t()
     buffer = (element * guess)() if guess else None
     status = call(buffer, guess, ctypes.byref(needed))
@@ -159,7 +160,8 @@ def as_array(buffer: Any, count: int) -> Any:
     try:
         import numpy
     except ImportError:
-        return memoryview(bytearray(memoryview(buffer).cast("B"))).cast(memoryview(buffer).format.lstrip("<"))[:count]  # type: ignore[call-overload]
+        kind: Any = memoryview(buffer).format.lstrip("<")
+        return memoryview(bytearray(memoryview(buffer).cast("B"))).cast(kind)[:count]
     return numpy.frombuffer(buffer, dtype=numpy.dtype(buffer._type_), count=count).copy()
 
 

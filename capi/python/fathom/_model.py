@@ -85,8 +85,8 @@ class Model(Handle):
     @classmethod
     def from_memory(cls, files: Mapping[str, Union[bytes, bytearray, memoryview]], runtime: Optional[Runtime] = None,
                     progress: Optional[Callable[[float, str], object]] = None, verify: bool = False) -> "Model":
-        """A model from memory: one GGUF file, or the files of a Hugging Face folder by name. The model keeps the bytes without a
-        copy; they must not change. The other arguments and the errors are those of Model(). TypeError for content that is
+        """A model from memory: one GGUF file, or the files of a Hugging Face folder by name. The model keeps the bytes without
+        a copy; they must not change. The other arguments and the errors are those of Model(). TypeError for content that is
         neither bytes nor a writable buffer."""
         if not isinstance(files, Mapping):
             raise TypeError(f"files is a {type(files).__name__}, expected a mapping from name to bytes")
@@ -263,7 +263,8 @@ def _address_of(data: Any, name: str) -> Tuple[Any, int, Any]:
         size = memoryview(data).nbytes
         lent = (ctypes.c_char * size).from_buffer(data)
     except (TypeError, ValueError) as error:
-        raise TypeError(f"the content of file {name!r} is a {type(data).__name__}, expected bytes or a writable buffer") from error
+        what = f"the content of file {name!r} is a {type(data).__name__}, expected bytes or a writable buffer"
+        raise TypeError(what) from error
     return ctypes.cast(lent, ctypes.c_void_p), size, lent
 
 
@@ -280,5 +281,6 @@ def _texts_of(messages: Any) -> List[Tuple[bytes, bytes]]:
         further = [key for key, value in message.items() if key not in ("role", "content") and value is not None]
         if further:
             raise Error("unsupported", f"message {at} has {further[0]!r}; only 'role' and 'content' are known")
-        texts.append((utf8(message["role"], f"the role of message {at}"), utf8(message["content"], f"the content of message {at}")))
+        role = utf8(message["role"], f"the role of message {at}")
+        texts.append((role, utf8(message["content"], f"the content of message {at}")))
     return texts

@@ -121,9 +121,9 @@ class Session(Handle):
         check(library.fathom_session_append(self._handle, ids, count))
 
     def step(self, max_new_tokens: int = 1, budget_us: int = 0) -> StepResult:
-        """Takes in all queued tokens, then generates up to `max_new_tokens`. 0 takes in only. `budget_us`: return after about so
-        many microseconds; 0: no limit. The next step resumes where a budget or Ctrl-C ended this one. Works in slices of 50 ms,
-        so that Ctrl-C is seen. Error("wrong_state") when there is nothing to go on from."""
+        """Takes in all queued tokens, then generates up to `max_new_tokens`. 0 takes in only. `budget_us`: return after about
+        so many microseconds; 0: no limit. The next step resumes where a budget or Ctrl-C ended this one. Works in slices of 50
+        ms, so that Ctrl-C is seen. Error("wrong_state") when there is nothing to go on from."""
         most, budget = step_limits(max_new_tokens, budget_us)
         total, left_us = NOTHING, budget
         while True:
@@ -147,8 +147,8 @@ class Session(Handle):
         return status == _abi.FATHOM_OK
 
     def generate(self, max_new_tokens: int = 0) -> Generation:
-        """The text to come, piece by piece, until generation ends or there are `max_new_tokens` (0: no limit). The iterator also
-        has the finish reason, the usage and the timings."""
+        """The text to come, piece by piece, until generation ends or there are `max_new_tokens` (0: no limit). The iterator
+        also has the finish reason, the usage and the timings."""
         return Generation(self, max_new_tokens, owns_session=False)
 
     def read_text(self) -> str:
@@ -173,8 +173,8 @@ class Session(Handle):
         return [Route(each.position, each.layer, each.expert, each.gate) for each in buffer[:count]]
 
     def route_totals(self, layer: int) -> Tuple[Any, Any]:
-        """How often each expert of a layer was chosen, and the sum of its gates, [experts] each, as arrays. Both are empty for a
-        dense layer. Error("wrong_state") without count_routes."""
+        """How often each expert of a layer was chosen, and the sum of its gates, [experts] each, as arrays. Both are empty for
+        a dense layer. Error("wrong_state") without count_routes."""
         index, needed = integer(layer, "layer", ctypes.c_int32), ctypes.c_size_t()
         check(library.fathom_session_route_totals(self._handle, index, None, None, 0, byref(needed)))
         counts, gates = (ctypes.c_uint64 * max(needed.value, 1))(), (ctypes.c_double * max(needed.value, 1))()
@@ -227,7 +227,8 @@ class Session(Handle):
         check(library.fathom_session_reset(self._handle))
 
     def cancel(self) -> None:
-        """From any thread: a step under way, or else the next one, returns with stop "cancelled". Does nothing after close()."""
+        """From any thread: a step under way, or else the next one, returns with stop "cancelled". Does nothing after
+        close()."""
         library.fathom_session_cancel(self._address)
 
     def save(self) -> bytes:
@@ -247,9 +248,9 @@ class Session(Handle):
         return b"".join(pieces)
 
     def restore(self, state: Union[bytes, bytearray, memoryview]) -> None:
-        """Makes this session the saved one; it goes on with the same bits. All or nothing, also on Ctrl-C. Error("corrupt_file")
-        for bytes that are no state, a damaged one or one that ends too early; Error("invalid_argument") for another model's or
-        another cache format; Error("context_full") for a longer one than fits."""
+        """Makes this session the saved one; it goes on with the same bits. All or nothing, also on Ctrl-C.
+        Error("corrupt_file") for bytes that are no state, a damaged one or one that ends too early; Error("invalid_argument")
+        for another model's or another cache format; Error("context_full") for a longer one than fits."""
         handle, source, at, call = self._handle, memoryview(state).cast("B"), 0, LongCall(patience_s=None)
         missing = 0
 
@@ -265,8 +266,8 @@ class Session(Handle):
         def restore() -> None:
             status = library.fathom_session_restore(handle, hook, None)
             if status == _abi.FATHOM_CALLBACK_FAILED and missing:
-                raise Error("corrupt_file", f"the saved state ends too early: it has {len(source)} bytes and at least {missing} "
-                                            "more are needed")
+                raise Error("corrupt_file", f"the saved state ends too early: it has {len(source)} bytes and at least "
+                                            f"{missing} more are needed")
             check(status)
 
         hook = _abi.fathom_read(read)

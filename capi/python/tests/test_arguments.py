@@ -65,10 +65,11 @@ class Arguments(unittest.TestCase):
         self.assertEqual(self.stopped_text(self.session(temperature=1.0, seed=5, stop=never)), free)
 
     def test_stops_of_other_types_are_named(self):
-        for stop, words in ((b"ab", "stop is a bytes"), (5, "stop is a int"), (None, "stop is a NoneType"), (["a", 5], r"stop\[1\] is a int"),
-                            ([b"a"], r"stop\[0\] is a bytes")):
+        user = {"role": "user", "content": "a"}
+        for stop, words in ((b"ab", "stop is a bytes"), (5, "stop is a int"), (None, "stop is a NoneType"),
+                            (["a", 5], r"stop\[1\] is a int"), ([b"a"], r"stop\[0\] is a bytes")):
             for call in (lambda: self.session(stop=stop), lambda: self.session().set_stop(stop),
-                         lambda: self.model.chat([{"role": "user", "content": "a"}], stop=stop), lambda: self.model.memory_needs(stop=stop)):
+                         lambda: self.model.chat([user], stop=stop), lambda: self.model.memory_needs(stop=stop)):
                 with self.assertRaisesRegex(TypeError, words):
                     call()
 
@@ -94,9 +95,11 @@ class Arguments(unittest.TestCase):
         for messages, words in (
                 ("Hello", "messages is a str"), (user, "messages is a dict"), (None, "messages is a NoneType"),
                 ([user, "Hello"], "message 1 is a str"), ([{"role": "user"}], "message 0 has no 'content'"),
-                ([{"content": "a"}], "message 0 has no 'role'"), ([user, {"role": "user", "content": None}], "content of message 1 is a NoneType"),
+                ([{"content": "a"}], "message 0 has no 'role'"),
+                ([user, {"role": "user", "content": None}], "content of message 1 is a NoneType"),
                 ([{"role": "user", "content": [{"type": "text", "text": "a"}]}], "content of message 0 is a list"),
-                ([{"role": None, "content": "a"}], "role of message 0 is a NoneType"), ([{"role": "user", "content": b"a"}], "content of message 0 is a bytes")):
+                ([{"role": None, "content": "a"}], "role of message 0 is a NoneType"),
+                ([{"role": "user", "content": b"a"}], "content of message 0 is a bytes")):
             for call in (self.model.encode_chat, self.model.chat):
                 with self.assertRaisesRegex(TypeError, words):
                     call(messages)
@@ -128,8 +131,8 @@ class Arguments(unittest.TestCase):
         self.assertEqual(session.tokens, [3, 4, 5, 6])
 
     def test_numbers_are_not_cut_to_their_width(self):
-        for name, value in (("context_length", 1 << 64), ("top_k", (1 << 32) + 1), ("seed", -1), ("seed", 1 << 64), ("chunk_rows", 1 << 32),
-                            ("top_logprobs", 1 << 40), ("penalty_window", -(1 << 31) - 1)):
+        for name, value in (("context_length", 1 << 64), ("top_k", (1 << 32) + 1), ("seed", -1), ("seed", 1 << 64),
+                            ("chunk_rows", 1 << 32), ("top_logprobs", 1 << 40), ("penalty_window", -(1 << 31) - 1)):
             with self.refuses("invalid_argument", f"{name} is {value}"):
                 self.session(**{name: value}) if name != "context_length" else self.model.session(**{name: value})
         for name in ("top_k", "context_length", "temperature"):

@@ -97,8 +97,9 @@ class Generations(unittest.TestCase):
                         batch.add(session)
                     total = batch.step(most)
                     results = [batch.result(session) for session in sessions]
-                    told.append((most, [each[:4] for each in results], total["new_tokens"], total["prompt_tokens"], total["queued_tokens"],
-                                 [session.read_tokens() for session in sessions]))
+                    sums = [total[name] for name in ("new_tokens", "prompt_tokens", "queued_tokens")]
+                    texts = [session.read_tokens() for session in sessions]
+                    told.append((most, [each[:4] for each in results], sums, texts))
                     self.assertEqual(total["new_tokens"], sum(each.new_tokens for each in results))
                     self.assertLessEqual(max(each.new_tokens for each in results), most)
             with self.session() as session:

@@ -39,17 +39,19 @@ class WheelTest(unittest.TestCase):
     def pip(self, *arguments, where, path=None, **environment):
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("FATHOM_", "PIP_"))}
         # as a shell leaves it in that folder; an index that is never asked
-        kept.update(PWD=str(where), PIP_NO_INDEX="1", PIP_DISABLE_PIP_VERSION_CHECK="1", PYTHONDONTWRITEBYTECODE="1", **environment)
+        kept.update(PWD=str(where), PIP_NO_INDEX="1", PIP_DISABLE_PIP_VERSION_CHECK="1", PYTHONDONTWRITEBYTECODE="1")
+        kept.update(environment)
         kept["PATH"] = f"{path or self.tools('cmake-that-is-never-called')}:{kept['PATH']}"
-        return subprocess.run([PYTHON, "-m", "pip", *map(str, arguments)], cwd=where, env=kept, capture_output=True, text=True, check=False)
+        return subprocess.run([PYTHON, "-m", "pip", *map(str, arguments)], cwd=where, env=kept, capture_output=True, text=True,
+                              check=False)
 
     def find(self, package, where, path=None, **environment):
         """The library's search alone, as pip runs it in the package's folder."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("FATHOM_")}
         kept.update(PWD=str(where), PYTHONPATH=str(package / "building"), PYTHONDONTWRITEBYTECODE="1", **environment)
         kept["PATH"] = f"{path or self.tools('cmake-that-fails')}:{kept['PATH']}"
-        return subprocess.run([PYTHON, "-c", "import library; print(library.find())"], cwd=package, env=kept, capture_output=True, text=True,
-                              check=False)
+        return subprocess.run([PYTHON, "-c", "import library; print(library.find())"], cwd=package, env=kept, capture_output=True,
+                              text=True, check=False)
 
     def tools(self, name, script="#!/bin/sh\necho cmake was called >&2\nexit 1\n"):
         folder = self.home / name
@@ -125,7 +127,8 @@ exit 0
             (info,) = {name.split("/")[0] for name in names if ".dist-info/" in name}
             about = archive.read(f"{info}/METADATA").decode()
             tag = re.search("^Tag: (.*)$", archive.read(f"{info}/WHEEL").decode(), re.M).group(1)
-        for line in ("Author: The fathom maintainers", "License: Apache-2.0", "Summary: Large language models", "# fathom for Python"):
+        for line in ("Author: The fathom maintainers", "License: Apache-2.0", "Summary: Large language models",
+                     "# fathom for Python"):
             self.assertIn(line, about)
         self.assertNotIn("://", about.split("\n\n")[0])
         self.assertTrue(made.name.endswith(f"-{tag}.whl"))

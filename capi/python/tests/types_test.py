@@ -56,8 +56,9 @@ class Types(unittest.TestCase):
             path = pathlib.Path(self.folder.name) / "program.py"
             path.write_text(program)
             arguments += (str(path),)
-        run = subprocess.run([MYPY, "--cache-dir", self.folder.name, "--no-error-summary", "--config-file", PACKAGE / "pyproject.toml",
-                              *arguments], cwd=PACKAGE, capture_output=True, text=True, check=False)
+        run = subprocess.run([MYPY, "--cache-dir", self.folder.name, "--no-error-summary",
+                              "--config-file", PACKAGE / "pyproject.toml", *arguments],
+                             cwd=PACKAGE, capture_output=True, text=True, check=False)
         return run.stdout + run.stderr
 
     def test_the_package_and_programs_that_are_right_are_clean(self):
