@@ -34,7 +34,8 @@ class _Member:
 
 class Batch(Handle):
     """Sessions of one model that step together, so that weights are read once for all of them. One thread at a time. `rows`: at
-    most so many tokens go through the model together, 0: 512. `sessions`: at most so many members, 0: 64."""
+    most so many tokens go through the model together, 0: 512. `sessions`: at most so many members, 0: 64; no more than rows.
+    Error("invalid_argument") for numbers out of range, which the sentence tells."""
 
     _release = "fathom_batch_release"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from typing import Any, Iterable, List, Sequence, Tuple, TypedDict, Union
+from typing import Any, Iterable, List, Optional, Sequence, Tuple, TypedDict, Union
 
 from . import _abi
 from ._library import Error, options, token_ids, utf8
@@ -28,7 +28,7 @@ class SamplingOptions(TypedDict, total=False):
 class StopOptions(TypedDict, total=False):
     """Where generation ends, beside the end of the context."""
 
-    stop: Union[str, Sequence[str]]  # generation ends where this text, or one of these texts, appears
+    stop: Optional[Union[str, Sequence[str]]]  # generation ends where this text, or one of these texts, appears
     stop_tokens: Sequence[int]  # further stop tokens
     ignore_stop_tokens: bool  # go on past the model's own stop tokens; False by default
 
@@ -53,6 +53,8 @@ def sampling_struct(temperature: float = 0.0, top_p: float = 1.0, min_p: float =
 
 
 def _stop_texts(stop: Any) -> List[bytes]:
+    if stop is None:
+        return []
     if isinstance(stop, str):  # a sequence of letters too, which nobody means
         return [utf8(stop, "stop")]
     if isinstance(stop, (bytes, bytearray)) or not isinstance(stop, Iterable):
@@ -60,7 +62,7 @@ def _stop_texts(stop: Any) -> List[bytes]:
     return [utf8(each, f"stop[{at}]") for at, each in enumerate(stop)]
 
 
-def stop_struct(stop: Union[str, Sequence[str]] = (), stop_tokens: Sequence[int] = (),
+def stop_struct(stop: Optional[Union[str, Sequence[str]]] = (), stop_tokens: Sequence[int] = (),
                 ignore_stop_tokens: bool = False) -> Tuple[Any, Any]:
     """The struct, and what it points to."""
     texts = _stop_texts(stop)
@@ -72,7 +74,7 @@ def stop_struct(stop: Union[str, Sequence[str]] = (), stop_tokens: Sequence[int]
 
 
 def session_struct(context_length: int = 0, cache: str = "automatic", chunk_rows: int = 0, top_logprobs: int = 0,
-                   trace_routes: bool = False, count_routes: bool = False, stop: Union[str, Sequence[str]] = (),
+                   trace_routes: bool = False, count_routes: bool = False, stop: Optional[Union[str, Sequence[str]]] = (),
                    stop_tokens: Sequence[int] = (), ignore_stop_tokens: bool = False, **sampling: Any) -> Tuple[Any, Any]:
     """The struct, and what it points to."""
     if cache not in CACHES:

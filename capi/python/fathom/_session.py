@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from ctypes import byref
-from typing import TYPE_CHECKING, Any, Iterable, List, NamedTuple, Sequence, Tuple, Union
+from typing import TYPE_CHECKING, Any, Iterable, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from . import _abi
 from ._generation import Generation
@@ -93,8 +93,8 @@ class Session(Handle):
 
     @classmethod
     def _make(cls, model: "Model", **wanted: Any) -> "Session":
-        session = cls._blank(model, int(wanted.get("top_logprobs", 0)))
         given, kept = session_struct(**wanted)
+        session = cls._blank(model, given.top_logprobs)
         needs = memory_needs(model, given)
         session._is_large = needs.cache_bytes + needs.scratch_bytes >= LARGE_BYTES
         handle = model._handle
@@ -197,7 +197,7 @@ class Session(Handle):
         """Sets all sampling options; an option that is not named gets its default. The random sequence restarts at the seed."""
         check(library.fathom_session_set_sampling(self._handle, byref(sampling_struct(**sampling))))
 
-    def set_stop(self, stop: Union[str, Sequence[str]] = (), stop_tokens: Sequence[int] = (),
+    def set_stop(self, stop: Optional[Union[str, Sequence[str]]] = (), stop_tokens: Sequence[int] = (),
                  ignore_stop_tokens: bool = False) -> None:
         """Sets all stop options; an option that is not named gets its default. A plain str is one stop string."""
         made, _kept = stop_struct(stop, stop_tokens, ignore_stop_tokens)

@@ -60,18 +60,24 @@ class Arguments(unittest.TestCase):
             session = self.session(temperature=1.0, seed=5)
             session.set_stop(stop, ignore_stop_tokens=True)
             self.assertEqual(self.stopped_text(session), cut)
-        # letters of the text, but in this order nowhere in it
+        # its letters are in the text, but it is not
         never = free[0] + "\u00e4" + free[1]
         self.assertEqual(self.stopped_text(self.session(temperature=1.0, seed=5, stop=never)), free)
 
     def test_stops_of_other_types_are_named(self):
         user = {"role": "user", "content": "a"}
-        for stop, words in ((b"ab", "stop is a bytes"), (5, "stop is a int"), (None, "stop is a NoneType"),
+        for stop, words in ((b"ab", "stop is a bytes"), (5, "stop is a int"), ([None], r"stop\[0\] is a NoneType"),
                             (["a", 5], r"stop\[1\] is a int"), ([b"a"], r"stop\[0\] is a bytes")):
             for call in (lambda: self.session(stop=stop), lambda: self.session().set_stop(stop),
                          lambda: self.model.chat([user], stop=stop), lambda: self.model.memory_needs(stop=stop)):
                 with self.assertRaisesRegex(TypeError, words):
                     call()
+
+    def test_no_stop_string_is_none_or_an_empty_sequence(self):
+        for stop in (None, (), []):
+            self.assertGreater(len(self.stopped_text(self.session(stop=stop))), 0)
+        with self.refuses("invalid_argument", "empty"):
+            self.session(stop="")
 
     def test_paths_are_texts_bytes_and_path_objects(self):
         for path in (MODEL, os.fsencode(MODEL), pathlib.Path(MODEL), os.path.join(MODEL, "")):
@@ -135,7 +141,7 @@ class Arguments(unittest.TestCase):
                             ("chunk_rows", 1 << 32), ("top_logprobs", 1 << 40), ("penalty_window", -(1 << 31) - 1)):
             with self.refuses("invalid_argument", f"{name} is {value}"):
                 self.session(**{name: value}) if name != "context_length" else self.model.session(**{name: value})
-        for name in ("top_k", "context_length", "temperature"):
+        for name in ("top_k", "context_length", "temperature", "top_logprobs"):
             with self.assertRaisesRegex(TypeError, f"{name} is a str"):
                 self.model.session(**{name: "1"})
         with self.refuses("invalid_argument", "threads is 4294967298"):
