@@ -58,7 +58,7 @@ namespace Fathom
         {
             if (runtime == null) throw new ArgumentNullException("runtime");
             if (path == null) throw new ArgumentNullException("path");
-            var name = Encoding.UTF8.GetBytes(path);
+            var name = Utf8.Bytes(path);
             var load = new Load { Progress = progress };
             var held = GCHandle.Alloc(load);
             int status;
@@ -138,10 +138,10 @@ namespace Fathom
         }
 
         // Tokens of a text. Control tokens written in it stay characters. Throws FathomException with FATHOM_NOT_FOUND for a
-        // checkpoint without tokenizer.
+        // checkpoint without tokenizer, ArgumentException for half a surrogate pair.
         public int[] Encode(string text)
         {
-            var bytes = Encoding.UTF8.GetBytes(text);
+            var bytes = Utf8.Bytes(text);
             UIntPtr needed;
             using (var model = new Borrowed(Handle))
             {
@@ -208,7 +208,7 @@ namespace Fathom
 
         static IntPtr Pin(string text, List<GCHandle> held, out UIntPtr size)
         {
-            var bytes = Encoding.UTF8.GetBytes(text);
+            var bytes = Utf8.Bytes(text);
             size = Utf8.Size(bytes);
             held.Add(GCHandle.Alloc(bytes, GCHandleType.Pinned));
             return held[held.Count - 1].AddrOfPinnedObject();

@@ -65,6 +65,11 @@ namespace Fathom
             Marshal.Copy(text, bytes, 0, size);
             return Encoding.UTF8.GetString(bytes);
         }
+
+        static readonly UTF8Encoding strict = new UTF8Encoding(false, true);
+
+        // Throws EncoderFallbackException, an ArgumentException, for half a surrogate pair, which UTF-8 cannot hold.
+        internal static byte[] Bytes(string text) { return strict.GetBytes(text); }
         internal static UIntPtr Size(Array array) { return new UIntPtr((uint)array.Length); }
     }
 

@@ -153,6 +153,8 @@ static class Test
         Check(Thrown(() => new Model(runtime, null)) is ArgumentNullException, "no path");
         Check(Thrown(() => new Model(null, "model")) is ArgumentNullException, "no runtime");
         Check(Thrown(() => model.Encode(null)) is ArgumentNullException, "no text");
+        Check(Thrown(() => model.Encode("a\ud800")) is ArgumentException, "half a surrogate pair");
+        Check(model.Decode(model.Encode("\ud83d\ude00")) == "\ud83d\ude00", "a whole one");
         Check(Thrown(() => model.Decode(null)) is ArgumentNullException, "no tokens");
         var messages = new[] { new ChatMessage("user", "Hello"), new ChatMessage("user", null) };
         Check(Thrown(() => model.EncodeChat(messages)).Message.Contains("message 1 has no content"), "no content");

@@ -232,19 +232,28 @@ class Session(Handle):
         library.fathom_session_cancel(self._address)
 
     def save(self) -> bytes:
-        """The state as bytes, for restore() of a session of the same model with the same cache format. Ctrl-C ends it."""
+        """The state as bytes, for restore() of a session of the same model with the same cache format. Ctrl-C ends it.
+        MemoryError where there is no room for the bytes."""
         handle, call = self._handle, LongCall(patience_s=None)
         pieces: List[bytes] = []
+        raised: List[BaseException] = []
 
         def write(_: Any, data: int, size: int) -> int:
             try:
                 pieces.append(ctypes.string_at(data, size))
-            except MemoryError:
+            except MemoryError as error:
+                raised[:] = [error]
                 return 1
             return int(call.stopped)
 
+        def save() -> None:
+            status = library.fathom_session_save(handle, hook, None)
+            if raised:
+                raise raised.pop()
+            check(status)
+
         hook = _abi.fathom_write(write)
-        call.run(lambda: check(library.fathom_session_save(handle, hook, None)))
+        call.run(save)
         return b"".join(pieces)
 
     def restore(self, state: Union[bytes, bytearray, memoryview]) -> None:

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 import unittest
+import unittest.mock
 
 import fathom
 
@@ -195,6 +196,15 @@ class Arguments(unittest.TestCase):
         with self.refuses("corrupt_file", "no saved session"):
             session.restore(bytes(len(state)))
         self.assertEqual(session.step(2).new_tokens, 2)
+
+    def test_a_save_that_meets_no_memory_says_so(self):
+        session = self.session()
+        session.append([3])
+        session.step()
+        with unittest.mock.patch("fathom._session.ctypes.string_at", side_effect=MemoryError("no room")):
+            with self.assertRaisesRegex(MemoryError, "no room"):
+                session.save()
+        self.assertGreater(len(session.save()), 0)
 
     def test_what_log_raises_is_told(self):
         told, hook = [], sys.unraisablehook

@@ -340,7 +340,7 @@ impl Session {
         self.canceller.clone()
     }
 
-    /// The state as bytes.
+    /// The state as bytes; [`Status::OutOfMemory`] where there is no room for them.
     pub fn save(&self) -> Result<Vec<u8>> {
         unsafe extern "C" fn write(user: *mut c_void, data: *const c_void, bytes: usize) -> i32 {
             // SAFETY: `user` is the vector below, `data` has that many bytes.
@@ -353,8 +353,15 @@ impl Session {
         }
         let mut out: Vec<u8> = Vec::new();
         // SAFETY: the callback gets the vector, which outlives the call.
-        check(unsafe { fathom_sys::fathom_session_save(self.raw, Some(write), ptr::from_mut(&mut out).cast()) })?;
-        Ok(out)
+        match check(unsafe { fathom_sys::fathom_session_save(self.raw, Some(write), ptr::from_mut(&mut out).cast()) }) {
+            // the callback fails for this reason only
+            Err(error) if error.status == Status::CallbackFailed => Err(Error {
+                status: Status::OutOfMemory,
+                message: format!("there is no memory for the saved state beyond its first {} bytes", out.len()),
+            }),
+            Err(error) => Err(error),
+            Ok(()) => Ok(out),
+        }
     }
 
     /// Makes this session the saved one. All or nothing. [`Status::CorruptFile`] for bytes that are no state, a damaged one or one
