@@ -135,6 +135,13 @@ class ReadmeTest(unittest.TestCase):
         self.shell("mcs -nologo -out:Story.exe capi/csharp/FathomNative.cs capi/csharp/Fathom.cs Story.cs")
         self.assert_stories(self.shell("LD_LIBRARY_PATH=\"$HOME/fathom/lib\" mono Story.exe"))
 
+    def test_the_first_claim_is_that_of_the_table(self):
+        table = README.partition("<!-- speed:")[2].partition("<!-- end of speed -->")[0]
+        prompts = [line.split("|")[2] for line in table.splitlines() if "tok/s" in line]
+        ratios = [float(ratio) for cell in prompts for ratio in re.findall(r"\d+\.\d+", re.search(r"\*\*(.*)\*\*", cell).group(1))]
+        claim = re.search(r"prompts [^.]*?(\d\.\d) to (\d\.\d) times as fast", README.replace("\n", " "))
+        self.assertEqual([f"{min(ratios):.1f}", f"{max(ratios):.1f}"], list(claim.groups()))
+
     def test_it_is_short(self):
         self.assertLessEqual(README.count("\n"), 160)
 
