@@ -10,29 +10,29 @@
 namespace fathom {
 
 struct BatchOptions {
-  std::int32_t rows = 512;     // at most so many tokens go through the model together
-  std::int32_t sessions = 64;  // at most so many members; not more than rows
+  std::int32_t rows = 512;     // most tokens that go through the model together
+  std::int32_t sessions = 64;  // most members; at most `rows`
 };
 
 struct BatchStepOptions {
   std::int64_t budget_us = 0;       // return after about this long; 0: no limit
-  std::int64_t max_new_tokens = 1;  // of each member; 0: only take in what was appended
+  std::int64_t max_new_tokens = 1;  // of each member; 0: only process appended tokens
 };
 
 struct BatchResult {
   std::int32_t sessions = 0;       // members
-  std::int32_t active = 0;         // of these, with something to go on with
-  std::int32_t failed = 0;         // whose part in this step failed
+  std::int32_t active = 0;         // members that can generate or have queued tokens
+  std::int32_t failed = 0;         // members whose part in this step failed
   std::int64_t prompt_tokens = 0;  // of all members together, as in StepResult
   std::int64_t new_tokens = 0;
   std::int64_t queued_tokens = 0;
   double longest_unit_us = 0;
 };
 
-// What the last step did for one member.
+// The result of the last step for one member.
 struct MemberResult {
   StepResult step;
-  std::optional<Error> error;  // when its part failed; it takes part in the next step again
+  std::optional<Error> error;  // when its part failed; the member takes part in the next step again
 };
 
 // Not thread-safe, nor are its members while it steps, except their cancel(). Keeps its model alive, not its members: a session
@@ -45,9 +45,10 @@ class Batch {
   Batch& operator=(Batch&&) noexcept;
   ~Batch();
 
-  // Throws Error{invalid_argument} for a session of another model, a member of a batch, and one more than there is room for.
+  // Adds a member. Throws Error{invalid_argument} for a session of another model, a member of a batch, and a session for which
+  // there is no room.
   void add(Session& session);
-  // Throws Error{invalid_argument} when it is no member.
+  // Removes a member. Throws Error{invalid_argument} for a session that is no member.
   void remove(Session& session);
 
   // Joint passes: first one token for each member that generates, then prompts, which share the remaining rows evenly, the
@@ -56,9 +57,9 @@ class Batch {
   // One member's failure leaves the others alone. Throws Error{out_of_memory}, with all members as they were, when all scratch
   // memory is in use by other steps and there is none for more.
   BatchResult step(const BatchStepOptions& options = {});
-  // Throws Error{invalid_argument} when it is no member.
+  // Throws Error{invalid_argument} for a session that is no member.
   const MemberResult& last_result(const Session& session) const;
-  // Of joint passes, since the batch was made.
+  // Times of joint passes since the batch was made.
   PartTimes part_times() const noexcept;
 
   struct Impl;
