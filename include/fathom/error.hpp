@@ -1,4 +1,4 @@
-// What went wrong, as a status a program can act on and a sentence a person can.
+// Errors: a status for programs and a sentence for people.
 #pragma once
 
 #include <cstdint>
@@ -13,18 +13,18 @@ enum class Status : std::int32_t {
   ok = 0,
   invalid_argument = 1,  // the caller passed something no call accepts
   not_found = 2,         // no such file, tensor, key or token
-  io_error = 3,          // the file system said no
+  io_error = 3,          // the file system refused
   corrupt_file = 4,      // the bytes contradict the format or each other
-  unsupported = 5,       // well formed, but not something this build runs
-  out_of_memory = 6,     // the allocator said no
-  context_full = 7,      // the session has no room for more tokens
+  unsupported = 5,       // well formed, but this build does not run it
+  out_of_memory = 6,     // the allocator refused
+  context_full = 7,      // the session has no room for these tokens
   cancelled = 8,         // the host asked to stop
   callback_failed = 9,   // a hook of the host threw or reported failure
-  wrong_state = 10,      // valid call, wrong moment (nothing to step, poisoned session)
+  wrong_state = 10,      // a valid call at the wrong moment, such as a step of an empty timeline
   internal = 11,         // a defect of fathom
 };
 
-// Name of a status in lower case with underscores; "unknown" for other values.
+// The name of a status in lower case with underscores; "unknown" for other values.
 const char* status_name(Status status) noexcept;
 
 class Error : public std::exception {
