@@ -1,7 +1,7 @@
-// What a host may bring: memory, threads, files, a log. Every one has a default, so an empty Host is complete.
+// Hooks of the host: memory, threads, files, a log. Each has a default, so an empty Host is complete.
 //
-// fathom calls these from the threads that call fathom, and from tasks it handed to the task system; nothing else. Each
-// object must outlive the Runtime that was given it.
+// fathom calls them from threads that call fathom and from tasks of the task system, and from no other thread. Each object must
+// outlive the Runtime that uses it.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +16,7 @@ namespace fathom {
 
 enum class MemoryPurpose : std::int32_t { weights = 0, cache = 1, scratch = 2, other = 3 };
 
-// All calls from any thread. `allocate` returns nullptr when there is no memory; it never throws.
+// Memory of the host. Any thread calls it. `allocate` returns nullptr when there is no memory, and never throws.
 class Allocator {
  public:
   virtual ~Allocator() = default;
@@ -24,16 +24,16 @@ class Allocator {
   virtual void release(void* memory, std::size_t bytes, std::size_t alignment, MemoryPurpose purpose) noexcept = 0;
 };
 
-// Fork and join: the one thing fathom asks of threads.
+// Threads of the host, as fork and join.
 class TaskSystem {
  public:
   virtual ~TaskSystem() = default;
 
-  // How many calls of a `run` may be in flight at once; at least 1. Fixed for the object's life.
+  // How many tasks of one `run` may run at once; at least 1. Constant for the life of the object.
   virtual int concurrency() const noexcept = 0;
 
-  // Calls function(context, i) once for each i in [0, count), on any threads and in any order, and returns when all have
-  // returned. A serial loop is a correct implementation. The function does not throw and never calls run itself.
+  // Calls function(context, i) once for each i in [0, count), on any threads and in any order, and returns after all have
+  // returned. A serial loop is correct. The function does not throw and never calls run itself.
   virtual void run(int count, void (*function)(void* context, int index) noexcept, void* context) noexcept = 0;
 };
 
@@ -42,7 +42,7 @@ class File {
   virtual ~File() = default;
   virtual const std::string& path() const noexcept = 0;
   virtual std::uint64_t size() const noexcept = 0;
-  // Fills `out` from `offset`. Throws Error{io_error} when it cannot, also when the range passes the end.
+  // Fills `out` from `offset`. Throws Error{io_error} when it cannot, or when the range passes the end of the file.
   virtual void read_at(std::uint64_t offset, std::span<std::byte> out) = 0;
   // The whole file as readable memory that lives as long as this object, or an empty span when it cannot be mapped. Weights are
   // read from it for as long as a model is open, so all of it must stay readable and keep its bytes until then. (A map of an
@@ -57,7 +57,7 @@ class File {
   virtual bool release(std::uint64_t, std::uint64_t) noexcept { return false; }
 };
 
-// Thread-safe.
+// Files of the host. Any thread calls it.
 class FileSystem {
  public:
   virtual ~FileSystem() = default;
@@ -65,7 +65,7 @@ class FileSystem {
   virtual std::unique_ptr<File> open(const std::string& path) = 0;
   virtual bool is_directory(const std::string& path) = 0;
   virtual bool is_file(const std::string& path) = 0;
-  // Plain names of a directory's entries, sorted.
+  // Names of a directory's entries, without the directory, sorted.
   virtual std::vector<std::string> list(const std::string& directory) = 0;
 };
 
@@ -77,7 +77,7 @@ struct MemoryFile {
 
 enum class LogLevel : std::int32_t { debug = 0, info = 1, warning = 2, error = 3 };
 
-// From any thread. Without a sink nothing is logged anywhere.
+// The log of the host. Any thread calls it. Without a sink nothing is logged.
 class LogSink {
  public:
   virtual ~LogSink() = default;
@@ -86,9 +86,9 @@ class LogSink {
 
 struct Host {
   Allocator* allocator = nullptr;  // null: the process heap
-  TaskSystem* tasks = nullptr;     // null: a pool of the runtime's own
-  FileSystem* files = nullptr;     // null: the operating system
-  LogSink* log = nullptr;          // null: silence
+  TaskSystem* tasks = nullptr;     // null: the runtime's own pool
+  FileSystem* files = nullptr;     // null: the operating system's files
+  LogSink* log = nullptr;          // null: no log
 };
 
 }  // namespace fathom
