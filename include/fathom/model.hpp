@@ -23,10 +23,10 @@ namespace fathom {
 enum class CacheFormat : std::int32_t { automatic = 0, f32 = 1, f16 = 2, bf16 = 3, q8_0 = 4 };
 
 struct ModelOptions {
-  // Called while loading with the share done in [0, 1] and what is being done; returning false stops with
-  // Error{cancelled}.
+  // Reports progress while loading: the finished share in [0, 1] and the name of the current work. Returning false stops
+  // loading with Error{cancelled}.
   std::function<bool(double done, std::string_view what)> progress;
-  // Read every weight once and refuse the checkpoint when one is NaN or infinite (Error{corrupt_file} naming the tensor).
+  // Read every weight once, and refuse a checkpoint with a NaN or infinite weight (Error{corrupt_file} names the tensor).
   bool verify = false;
   // Let mapped weights stay as the file has them and come into memory as they are first used: opening takes no time then, the
   // first tokens do. Otherwise they are read before open returns, unless they are larger than the machine's memory; and
@@ -48,7 +48,7 @@ struct ModelInfo {
   std::string path;
   std::string family;     // "deepseek_v3", "llama", ...
   std::string container;  // "huggingface" or "gguf"
-  std::string name;       // as the checkpoint calls itself; may be empty
+  std::string name;       // from the checkpoint; may be empty
   std::int64_t layers = 0;
   std::int64_t hidden_size = 0;
   std::int64_t vocab_size = 0;  // rows of the output head
@@ -59,13 +59,13 @@ struct ModelInfo {
   std::int64_t experts_per_token = 0;
   std::int64_t parameters = 0;    // values in all tensors
   std::int64_t weight_bytes = 0;  // as stored
-  // What one token takes of the matrices, experts_per_token of a layer's experts among them; 0 from inspect(). Vectors and
-  // attention over the cache are not counted.
-  std::int64_t bytes_per_token = 0;                // of weights, read to generate a token alone
-  std::int64_t expert_bytes_per_token = 0;         // of these, of routed experts
+  // Costs of one token in matrices, with experts_per_token of each layer's experts; 0 from inspect(). Vectors and attention
+  // over the cache are not counted.
+  std::int64_t bytes_per_token = 0;                // of weights, read to generate one token
+  std::int64_t expert_bytes_per_token = 0;         // the part of routed experts
   std::int64_t multiply_adds_per_token = 0;        // without the output head
   std::int64_t head_multiply_adds = 0;             // of the output head
-  CacheFormat automatic_cache = CacheFormat::f16;  // what CacheFormat::automatic means for this model
+  CacheFormat automatic_cache = CacheFormat::f16;  // the format that CacheFormat::automatic means
   std::int64_t cache_values_per_token = 0;         // times 4 (F32), 2 (F16, BF16) or 34/32 (Q8_0): bytes of a token
   bool has_tokenizer = false;
   std::string chat_format;  // empty when none of the built-in ones
@@ -80,7 +80,7 @@ struct MemoryNeeds {
   std::int64_t cache_bytes = 0;
   std::int64_t scratch_bytes = 0;
   std::int64_t other_bytes = 0;
-  std::int64_t peak_bytes = 0;  // the most at any moment, mapped_bytes apart
+  std::int64_t peak_bytes = 0;  // the most at any moment, without mapped_bytes
 };
 
 struct SessionOptions;
@@ -88,14 +88,14 @@ struct SessionOptions;
 // A shared handle. Any thread.
 class Model {
  public:
-  // `path`: a Hugging Face folder or a GGUF file. Throws Error; on failure nothing is kept.
+  // Opens a model. `path` is a Hugging Face folder or a GGUF file. Throws Error; after a failure nothing is kept.
   static Model open(const Runtime& runtime, const std::string& path, const ModelOptions& options = {});
 
   // The same from memory: one GGUF file, the first of a series of them, or the files of a Hugging Face folder. The bytes are
   // read where they lie and must stay until the model and all its sessions are gone; with ModelOptions::read they are copied
   // and may go once this returns.
   static Model open_memory(const Runtime& runtime, std::span<const MemoryFile> files, const ModelOptions& options = {});
-  // What open() would take; reads headers, no weights. Throws as open() does.
+  // The memory that open() would take. Reads headers and no weights. Throws as open() does.
   static MemoryNeeds memory_needed(const Runtime& runtime, const std::string& path, const ModelOptions& options = {});
 
   const ModelInfo& info() const noexcept;
@@ -106,10 +106,11 @@ class Model {
   // What the checkpoint says of itself under `key`: a metadata key of a GGUF file, a dotted path into config.json, or
   // "chat_template"; lists and texts of more than 1 MiB are left out. Nothing for a key there is not.
   std::optional<std::string> text(std::string_view key) const;
+  // The keys of text().
   std::vector<std::string> text_keys() const;
-  // Equal for equal checkpoints, wherever they lie: made of the configuration, every tensor's name, shape, format and first
-  // and last bytes. An identity, no proof against forgery. The first call reads a little of every tensor; throws
-  // Error{out_of_memory}.
+  // Bytes that are equal for equal checkpoints, whatever their path. They come from the configuration and from the name, shape,
+  // format, first and last bytes of every tensor. They identify a checkpoint and do not protect against forgery. The first call
+  // reads a little of every tensor. Throws Error{out_of_memory}.
   const std::array<std::uint8_t, 32>& fingerprint() const;
   // Throws Error{not_found} for a checkpoint without a tokenizer, and Error{unsupported, corrupt_file} where the tokenizer it
   // has cannot be read: such a model works by token ids.
@@ -135,7 +136,7 @@ struct TensorSummary {
   std::int64_t bytes = 0;
 };
 
-// What a checkpoint is, from its headers alone: no weight is read.
+// A description of a checkpoint from its headers. No weight is read.
 struct Inspection {
   ModelInfo info;
   bool runs = false;
@@ -144,7 +145,7 @@ struct Inspection {
   std::vector<TensorSummary> tensors;
 };
 
-// Throws only when `path` is no checkpoint at all; one that cannot run is described, with the reason.
+// Describes a checkpoint, also one that cannot run, with the reason. Throws only when `path` is no checkpoint.
 Inspection inspect(const Runtime& runtime, const std::string& path);
 
 }  // namespace fathom
