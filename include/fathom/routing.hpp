@@ -1,4 +1,4 @@
-// Which experts a mixture-of-experts model chose.
+// The experts that a mixture-of-experts model chose.
 #pragma once
 
 #include <cstdint>
