@@ -1,4 +1,4 @@
-// The root object: the host's hooks, the threads, the instruction set. Models and sessions hang from it.
+// The root object: the host's hooks, threads, instruction set. Models are opened with it.
 #pragma once
 
 #include <memory>
@@ -17,8 +17,8 @@ struct RuntimeOptions {
   // "scalar", "avx2", "avx512", "avx512_vnni", "avx512_bf16", "amx_int8"; empty: the best this CPU has. Where that is AMX,
   // Linux is asked to let the process use its registers, once and for good.
   std::string isa_limit;
-  // Results then do not depend on how a prompt is cut into chunks either: every product takes the same kernels whatever
-  // its row count. (Independence of the number of threads holds always.) Long prompts of unquantised models get slower.
+  // True: results also do not depend on how a prompt is cut into chunks, because every product takes the same kernels for any
+  // number of rows. (They never depend on the number of threads.) Long prompts of unquantised models are slower.
   bool invariant = false;
 };
 
@@ -27,10 +27,10 @@ class Runtime {
  public:
   explicit Runtime(const RuntimeOptions& options = {});
 
-  int threads() const noexcept;                       // how many tasks run at once
+  int threads() const noexcept;                       // tasks that run at once
   const char* isa() const noexcept;                   // instruction set in use
-  std::int64_t resident_bytes() const noexcept;       // of the whole process, mapped files included; 0 where unknown
-  std::int64_t peak_resident_bytes() const noexcept;  // likewise, since the process began
+  std::int64_t resident_bytes() const noexcept;       // of the whole process, with mapped files; 0 where unknown
+  std::int64_t peak_resident_bytes() const noexcept;  // the most since the process began; 0 where unknown
 
   struct Impl;
   const std::shared_ptr<Impl>& impl() const noexcept { return impl_; }
