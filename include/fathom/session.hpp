@@ -1,4 +1,4 @@
-// A session: one timeline of tokens with its cache, its sampler and its pending output.
+// A session: one timeline of tokens with its cache, its sampler and its unread output.
 #pragma once
 
 #include <cstddef>
@@ -29,7 +29,7 @@ struct SessionOptions {
 
 struct TokenLogprob {
   TokenId token = 0;
-  float logprob = 0.0f;  // natural logarithm of the softmax of the logits, before penalties, temperature and filters
+  float logprob = 0.0f;  // natural logarithm of the probability before penalties, temperature and filters
 };
 
 enum class StopReason : std::int32_t {
@@ -42,15 +42,15 @@ enum class StopReason : std::int32_t {
 
 struct StepOptions {
   std::int64_t budget_us = 0;       // return after about this long; 0: no limit
-  std::int64_t max_new_tokens = 1;  // return after so many generated tokens; 0: only take in what was appended
-  // Called for every position taken in during this step with the logits that predict the next one, [vocab]. Costs one
-  // product with the output head for each position.
+  std::int64_t max_new_tokens = 1;  // return after this many generated tokens; 0: only process appended tokens
+  // Called for every position processed in this step, with the logits of the next token, [vocab]. Costs one product with the
+  // output head for each position.
   std::function<void(std::int64_t position, std::span<const float> logits)> on_logits = {};
 };
 
-// Where the time of steps went, in microseconds, by kind of work.
+// The time of steps by kind of work, in microseconds.
 struct PartTimes {
-  double attention_us = 0;  // projections and the cache included
+  double attention_us = 0;  // with projections and the cache
   double router_us = 0;
   double experts_us = 0;  // routed and shared
   double mlp_us = 0;      // of dense layers
@@ -62,9 +62,9 @@ using LogitsHook = std::function<void(std::int64_t position, std::span<float> lo
 
 struct StepResult {
   StopReason stop = StopReason::none;
-  std::int64_t prompt_tokens = 0;  // appended tokens taken in during this step
-  std::int64_t new_tokens = 0;     // tokens generated during this step
-  std::int64_t queued_tokens = 0;  // appended tokens still waiting (a budget ended the step)
+  std::int64_t prompt_tokens = 0;  // appended tokens processed in this step
+  std::int64_t new_tokens = 0;     // tokens generated in this step
+  std::int64_t queued_tokens = 0;  // appended tokens still queued, because the budget ended
   double longest_unit_us = 0;      // the longest piece of work that could not be interrupted
 };
 
@@ -78,9 +78,9 @@ class Session {
   Session& operator=(Session&&) noexcept;
   ~Session();
 
-  // Queues tokens behind what is there; nothing is computed. Throws Error{invalid_argument} for an id outside the
-  // vocabulary and Error{context_full} when they do not fit; then nothing was queued.
-  // Ends a stop: generation goes on after it.
+  // Queues tokens at the end of the timeline and computes nothing. Throws Error{invalid_argument} for an id outside the
+  // vocabulary and Error{context_full} when they do not fit; then none is queued. It ends a stop: the next step generates
+  // again.
   void append(std::span<const TokenId> tokens);
 
   // Works: takes in what is queued, then generates. Throws Error{wrong_state} when there is nothing to go on from.
@@ -90,58 +90,59 @@ class Session {
   // and the session can be rewound.
   StepResult step(const StepOptions& options = {});
 
-  // Generated since the last call: whole characters only; stop tokens and stop strings are not part of it. When a stop
-  // string may just be beginning, its text is held back until that is decided.
+  // The text generated since the last call: whole characters, without stop tokens and stop strings. Text that may begin a stop
+  // string waits until that is decided.
   std::string take_text();
+  // The tokens generated since the last call.
   std::vector<TokenId> take_tokens();
-  // For each token generated since the last call a group of 1 + top_logprobs: the token itself, then the likeliest by falling
-  // probability. Throws Error{wrong_state} without top_logprobs.
+  // Log-probabilities of the tokens generated since the last call, in groups of 1 + top_logprobs: the token itself, then the
+  // likeliest tokens in falling order. Throws Error{wrong_state} without top_logprobs.
   std::vector<TokenLogprob> take_logprobs();
-  // Routing decisions since the last call, by position, then layer; none for a model without experts. Throws
+  // Choices of experts since the last call, ordered by position, then layer; none for a model without experts. Throws
   // Error{wrong_state} without trace_routes.
   std::vector<Route> take_routes();
-  // What a layer's experts did since the session was made or reset; empty for a dense layer. Valid until the next step. Throws
-  // Error{wrong_state} without count_routes, Error{invalid_argument} for a layer there is not.
+  // Totals of a layer since the session was made or reset; empty for a dense layer. Valid until the next step. Throws
+  // Error{wrong_state} without count_routes, Error{invalid_argument} for a layer that does not exist.
   const RouteTotals& route_totals(std::int64_t layer) const;
 
-  // What the take_ functions above would return, left where it is; valid until the next call that is not const.
+  // The same as the take_ functions, without taking it. Valid until the next call that is not const.
   std::string_view untaken_text() const;
   std::span<const TokenId> untaken_tokens() const noexcept;
   std::span<const TokenLogprob> untaken_logprobs() const;
   std::span<const Route> untaken_routes() const;
 
-  // Logits after the last token taken in, [vocab]; valid until the next call. Throws Error{wrong_state} before the first.
+  // Logits after the last processed token, [vocab]; valid until the next call. Throws Error{wrong_state} while there are none.
   std::span<const float> logits() const;
 
-  // Since the session was made, resets included; what a batch did for it is in the batch's.
+  // Times since the session was made, over resets. Work of a batch counts in Batch::part_times.
   PartTimes part_times() const noexcept;
 
-  std::span<const TokenId> tokens() const noexcept;  // the whole timeline, queued ones included
+  std::span<const TokenId> tokens() const noexcept;  // the whole timeline, with queued tokens
   std::int64_t context_length() const noexcept;
 
-  // Forgets everything but the options; ready for a new text.
+  // Drops the timeline and untaken output. Keeps the options.
   void reset();
-  // Keeps the first `length` tokens and forgets the rest, and all output that was not taken. Throws Error{invalid_argument}
-  // when there are fewer, Error{out_of_memory} when it shares memory with a fork and there is none for its own; the session
-  // is then as it was.
+  // Keeps the first `length` tokens. Drops the rest and untaken output. Throws Error{invalid_argument} when there are fewer
+  // tokens, and Error{out_of_memory} when there is no memory to separate from a fork; the session is then as it was.
   void rewind(std::int64_t length);
-  // Makes `tokens` the timeline: what it shares with the present one from the beginning is kept, the rest is queued. Returns
-  // how many tokens were kept. Throws as rewind and append do; the session is then as it was.
+  // Makes `tokens` the timeline. The common beginning with the present timeline is kept, and the rest is queued. Returns the
+  // number of tokens kept. Throws as rewind and append do; the session is then as it was.
   std::int64_t sync(std::span<const TokenId> tokens);
-  // A second session that goes on from here with the same options: the cache so far is shared, not copied. Output that was
-  // not taken stays with this one. Throws Error{out_of_memory}.
+  // A second session that continues from here with the same options. Both share the cache so far. Untaken output stays with
+  // this session. Throws Error{out_of_memory}.
   Session fork() const;
+  // Replaces sampling options. The random sequence restarts at the seed.
   void set_sampling(const SamplingOptions& sampling);
   void set_stop(const StopOptions& stop);
 
-  // The state as bytes, saved_bytes() of them in all: timeline, cache, logits, sampler, stops, output that was not taken.
-  // Traced routes and totals are not part of it. Exceptions of `write` pass through. Throws as `write` does.
+  // Writes the state, saved_bytes() in all: timeline, cache, logits, sampler, stops, untaken output. Traced routes and totals
+  // are not part of it. Exceptions of `write` pass through.
   void save(const std::function<void(std::span<const std::byte>)>& write) const;
   std::int64_t saved_bytes() const;
-  // Makes this session what was saved; it goes on with the same bits. `read` fills the whole span or throws. The new cache is
-  // filled beside the old one, and nothing changes before the checksum was right. Throws Error{corrupt_file} for other bytes,
-  // Error{invalid_argument} for another model's or another cache format, Error{context_full} for a longer one than fits, and
-  // Error{out_of_memory}.
+  // Restores a saved state, and the session continues with the same bits. `read` fills the whole span or throws. The new cache
+  // is filled beside the old one, and nothing changes before the checksum is right. Throws Error{corrupt_file} for other bytes,
+  // Error{invalid_argument} for a state of another model or cache format, Error{context_full} for a state that does not fit,
+  // and Error{out_of_memory}.
   void restore(const std::function<void(std::span<std::byte>)>& read);
 
   // Experimental: may change with any version. They hold until they are changed, over reset() too; fork() takes them along,
@@ -151,10 +152,11 @@ class Session {
   // one calls again. Steps throw Error{callback_failed} when it leaves a NaN, or no token above minus infinity. An empty
   // function removes it.
   void set_logits_hook(LogitsHook hook);
-  // Experts of a layer that may be chosen, [experts], 0 for those that may not; empty: all. Throws Error{invalid_argument} when
-  // fewer than experts_per_token are left, or the layer has none.
+  // Sets which experts of a layer may be chosen, [experts], 0 for a forbidden one; empty: all. Throws Error{invalid_argument}
+  // when fewer than experts_per_token are left, or the layer has no experts.
   void mask_experts(std::int64_t layer, std::span<const std::uint8_t> allowed);
-  // The experts of a layer that every token takes, [experts_per_token]; empty: the router's. Throws Error{invalid_argument}.
+  // Sets the experts of a layer that every token takes, [experts_per_token]; empty: the router chooses. Throws
+  // Error{invalid_argument}.
   void force_experts(std::int64_t layer, std::span<const std::int32_t> experts);
 
   // A step under way drops its chunk and returns soon with StopReason::cancelled; without one, the next step does, unless an
