@@ -64,12 +64,7 @@ void Turn::step(const StepOptions& options) {
   }
   if (!lent_ && is_wanted()) lent_ = seat_.borrow();
   while (verify(options, deadline) && commit(options)) propose(options);
-  if (doing_ == Doing::ahead && std::ranges::all_of(parts_, [](const Part& part) { return part.guesses == 0; })) end_pass();
-  // whoever was cancelled may never go on
-  if (!parts_.empty() &&
-      std::ranges::all_of(parts_, [](const Part& part) { return part.member->result.step.stop == StopReason::cancelled; })) {
-    drop_body();
-  }
+  if (!is_worth_keeping()) drop_body();
   if (doing_ == Doing::nothing) lent_ = {};
   for (Member& member : members_) {
     member.result.step.queued_tokens = member.timeline->queued_appended();
@@ -79,6 +74,14 @@ void Turn::step(const StepOptions& options) {
 
 bool Turn::is_wanted() const noexcept {
   return std::ranges::any_of(members_, [](const Member& member) { return !member.timeline->over(); });
+}
+
+// Is there somebody who may go on with the pass under way? Whoever was cancelled may never do so.
+bool Turn::is_worth_keeping() const noexcept {
+  return std::ranges::any_of(parts_, [&](const Part& part) {
+    if (part.member->result.step.stop == StopReason::cancelled) return false;
+    return doing_ != Doing::ahead || (part.guesses > 0 && !part.member->timeline->over());
+  });
 }
 
 // ---- commit

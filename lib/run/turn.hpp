@@ -81,6 +81,7 @@ class Turn {
   };
 
   bool is_wanted() const noexcept;
+  bool is_worth_keeping() const noexcept;
   bool commit(const StepOptions& options);
   bool commit(Member& member, const StepOptions& options);
   bool accept_guess(Member& member) noexcept;

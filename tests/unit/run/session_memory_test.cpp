@@ -90,7 +90,7 @@ TEST_CASE("members of a batch cost their caches and little besides, as they are 
   CHECK(memory.of(MemoryPurpose::scratch) == joint);
   CHECK(memory.of(MemoryPurpose::other) == 0);
   const std::int64_t each = (heap_bytes() - before) / kMembers;
-  MESSAGE("bytes of a member beside its cache: " << each << ", as told: " << needs.other_bytes);
+  CAPTURE(needs.other_bytes);
   constexpr std::int64_t kSmall = 100'000;  // stop lists, text, the lists of pages
   CHECK(each <= needs.other_bytes + kSmall);
   CHECK(each <= 8'000'000);

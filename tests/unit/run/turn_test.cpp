@@ -138,6 +138,7 @@ TEST_CASE("guesses end where the context ends, and at stops") {
     guessing.guess(source);
     guessing.turn.step({.max_new_tokens = 1000});
     CHECK(guessing.timeline.stopped == expected->timeline.stopped);
+    CHECK(guessing.timeline.under_way == nullptr);  // who has stopped holds no pass
     check_same(guessing.timeline, expected->timeline);
   }
 }
