@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "io/open.hpp"
+#include "model/open_model.hpp"
 
 namespace fathom {
 namespace {
