@@ -15,6 +15,7 @@ import threading
 from typing import Any, Callable, Optional, Set, TypeVar
 
 T = TypeVar("T")
+LOOK_S = 0.05  # how often the waiting thread looks for signals: one that another thread received does not wake it
 
 # Signals that a worker leaves to the main thread: all but the ones that a thread's own instruction causes.
 _ELSEWHERE = signal.valid_signals() - {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGTRAP,
@@ -62,23 +63,35 @@ class LongCall:
         try:
             if not self._start(work):
                 return body()
-            while True:
-                kind, what = self._events.get()
-                if kind == "returned":
-                    return what  # type: ignore[no-any-return]
-                if kind == "raised":
-                    try:
-                        raise what
-                    finally:
-                        del what  # its traceback has this frame
-                question, answers = what
-                answers.put(question())
+            return self._wait()  # type: ignore[no-any-return]
         except BaseException:
             self.stopped = True
             if self._threaded:
                 self._ended.acquire(timeout=self._patience_s)
             self._events = queue.SimpleQueue()  # drops events that nobody reads
             raise
+
+    # A function of its own: a signal that arrives between two rounds of the loop then raises inside the `try` around the call.
+    def _wait(self) -> Any:
+        """What the call returns or raises. Answers its questions meanwhile."""
+        while True:
+            kind, what = self._next_event()
+            if kind == "returned":
+                return what
+            if kind == "raised":
+                try:
+                    raise what
+                finally:
+                    del what  # its traceback has this frame
+            question, answers = what
+            answers.put(question())
+
+    def _next_event(self) -> Any:
+        while True:
+            try:
+                return self._events.get(timeout=LOOK_S)
+            except queue.Empty:
+                pass
 
     def _start(self, work: Callable[[], None]) -> bool:
         """False when the interpreter starts no threads any more, because it is shutting down."""
