@@ -118,7 +118,7 @@ std::vector<std::uint64_t> TensorSource::mapped_ends(std::span<const std::span<c
 }
 
 void TensorSource::check_files(std::span<const std::uint64_t> ends) const {
-  for (std::size_t i = 0; i < parts_.size(); ++i) {
+  for (std::size_t i = 0; i < std::min(parts_.size(), ends.size()); ++i) {
     if (ends[i] == 0 || was_read_[i]) continue;
     const std::uint64_t now = parts_[i]->size_now();
     if (now >= ends[i]) continue;

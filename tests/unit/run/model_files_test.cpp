@@ -77,12 +77,14 @@ TEST_CASE("a model that was read answers alike when its files are cut, changed o
   for (const std::string fixture : {"deepseek-v3", "deepseek-v3-fp8", "llama3", "mixtral", "gpt-oss-mxfp4"}) {
     CAPTURE(fixture);
     const Copy copy(fixture);
-    const std::vector<TokenId> expected = continuation(Model::open(runtime_with(), fixture_folder(fixture)), prompt_of(20), 8);
+    std::vector<TokenId> prompt = prompt_of(20);
+    for (TokenId& token : prompt) token %= 256;  // the smallest vocabulary
+    const std::vector<TokenId> expected = continuation(Model::open(runtime_with(), fixture_folder(fixture)), prompt, 8);
     const Model model = Model::open(runtime_with(), copy.path(), reading());
     copy.cut();
-    CHECK(continuation(model, prompt_of(20), 8) == expected);
+    CHECK(continuation(model, prompt, 8) == expected);
     std::filesystem::remove_all(copy.path());
-    CHECK(continuation(model, prompt_of(20), 8) == expected);
+    CHECK(continuation(model, prompt, 8) == expected);
     CHECK(model.fingerprint() == open_fixture(fixture).fingerprint());
   }
 }
