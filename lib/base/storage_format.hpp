@@ -5,56 +5,17 @@
 #include <cstdint>
 #include <string_view>
 
+#include "base/storage_format_list.hpp"
+
 namespace fathom {
 
+// In the order of storage_format_list.hpp.
+#define FATHOM_ENTER(id, ...) id,
 enum class StorageFormat : std::uint8_t {
-  f32,
-  f16,
-  bf16,
-  f64,
-  f8_e4m3,  // one byte a value; factors lie in a second tensor, one for a tile of rows x columns
-  f4_e2m1,  // two values a byte, low nibble first; factors (E8M0) in a second tensor, one for 32 columns of a row
-  q4_0,
-  q4_1,
-  q5_0,
-  q5_1,
-  q8_0,
-  q8_1,
-  q2_k,
-  q3_k,
-  q4_k,
-  q5_k,
-  q6_k,
-  q8_k,
-  iq4_nl,
-  iq4_xs,
-  mxfp4,
-  // Known by size only: a loader can name them and step over them.
-  iq2_xxs,
-  iq2_xs,
-  iq3_xxs,
-  iq1_s,
-  iq3_s,
-  iq2_s,
-  iq1_m,
-  tq1_0,
-  tq2_0,
-  nvfp4,
-  q1_0,
-  q2_0,
-  i8,
-  i16,
-  i32,
-  i64,
-  u8,
-  u16,
-  u32,
-  u64,
-  boolean,
-  f8_e5m2,
-  f8_e8m0,
-  other,  // a type this version has no name for
+  FATHOM_ALL_FORMATS(FATHOM_ENTER)  //
+  other,                            // a type this version has no name for
 };
+#undef FATHOM_ENTER
 inline constexpr int kStorageFormats = int(StorageFormat::other) + 1;
 
 struct StorageLayout {

@@ -1,20 +1,19 @@
 // The table of processors with AMX: products with many rows of activations go by tiles (matmul_q8.cpp compiled for these
 // instructions, and amx_matmul_bf16.cpp), and so does attention.
 #include "kernels/kernel_table.hpp"
-#include "kernels/q8_formats.hpp"
 
 namespace fathom::kernels {
 
 namespace amx_int8 {
-#define FATHOM_DECLARE(format, Name) Pointee<MatmulQ8>::type matmul_q8_##format;
+#define FATHOM_DECLARE(format, Name, ...) Pointee<MatmulQ8>::type matmul_q8_##format;
 FATHOM_BLOCK_FORMATS(FATHOM_DECLARE)
 #undef FATHOM_DECLARE
-#define FATHOM_DECLARE(format, Name) Pointee<MatmulBf16>::type matmul_bf16_##format;
+#define FATHOM_DECLARE(format, Name, ...) Pointee<MatmulBf16>::type matmul_bf16_##format;
 FATHOM_INTERLEAVED_FORMATS(FATHOM_DECLARE)
 #undef FATHOM_DECLARE
 Pointee<MatmulBf16>::type matmul_bf16_bf16, matmul_bf16_f8_e4m3, matmul_bf16_mxfp4;
 Pointee<decltype(KernelTable::split_bf16)>::type split_bf16;
-#define FATHOM_DECLARE(format, Name) void round_rows_##format(const WeightRows& w, int64_t rows, uint16_t* page);
+#define FATHOM_DECLARE(format, Name, ...) void round_rows_##format(const WeightRows& w, int64_t rows, uint16_t* page);
 FATHOM_DECLARE(f32, F32)
 FATHOM_DECLARE(f16, F16)
 FATHOM_DECLARE(bf16, BF16)
@@ -30,14 +29,14 @@ namespace {
 KernelTable make_table() {
   KernelTable table = *avx512_bf16_table();
   table.name = "amx_int8";
-#define FATHOM_ENTER(format, Name) table.matmul_q8[k##Name] = amx_int8::matmul_q8_##format;
+#define FATHOM_ENTER(format, Name, ...) table.matmul_q8[k##Name] = amx_int8::matmul_q8_##format;
   FATHOM_BLOCK_FORMATS(FATHOM_ENTER)
 #undef FATHOM_ENTER
-#define FATHOM_ENTER(format, Name) table.matmul_bf16[k##Name] = amx_int8::matmul_bf16_##format;
+#define FATHOM_ENTER(format, Name, ...) table.matmul_bf16[k##Name] = amx_int8::matmul_bf16_##format;
   FATHOM_INTERLEAVED_FORMATS(FATHOM_ENTER)
 #undef FATHOM_ENTER
   table.matmul_bf16[kBF16] = amx_int8::matmul_bf16_bf16;
-  table.matmul_bf16[kF8E4M3] = amx_int8::matmul_bf16_f8_e4m3;
+  table.matmul_bf16[kF8_E4M3] = amx_int8::matmul_bf16_f8_e4m3;
   table.matmul_bf16[kMXFP4] = amx_int8::matmul_bf16_mxfp4;
   table.split_bf16 = amx_int8::split_bf16;
   table.attention_bf16.round_rows[kF32] = amx_int8::round_rows_f32;

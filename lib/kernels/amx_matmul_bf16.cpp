@@ -6,7 +6,6 @@
 // An element's sum goes through its columns in ascending order, whatever the other rows: bits depend on its own rows alone.
 #include "kernels/amx_tiles.hpp"
 #include "kernels/q8_blocks.hpp"
-#include "kernels/q8_formats.hpp"
 #include "kernels/q8_k_blocks.hpp"
 #include "kernels/q8_tile.hpp"
 
@@ -112,7 +111,7 @@ struct BlockWeights {
   // Rows [n, n + 16), `blocks` blocks of 32 columns from k on. Memory is asked for what lies so many bytes ahead.
   void decode(int64_t n, int64_t k, int blocks, int64_t ahead, Block* out) {
     const TileRows all(w, n, last_row - n < kTileRows ? last_row - n : kTileRows);
-    const auto rows = all.template part<true>(0, k / F::kValues * F::kBytes, blocks, ahead);
+    const auto rows = all.part(0, k / F::kValues * F::kBytes, blocks, Prefetch{int32_t(ahead), int32_t(ahead), 0});
     F::terms(rows, blocks, 0, tile);
     for (int b = 0; b < blocks; b += F::kStep) {
       Affine by[F::kStep][kHalves<F>];
@@ -427,7 +426,7 @@ void matmul_blocks(const WeightRows& w, int64_t first_row, int64_t last_row, con
 }  // namespace
 
 // What the table is made of.
-#define FATHOM_DEFINE(format, Name)                                                                                 \
+#define FATHOM_DEFINE(format, Name, ...)                                                                            \
   void matmul_bf16_##format(const WeightRows& w, int64_t first_row, int64_t last_row, const Bf16Rows& x, int64_t m, \
                             void* scratch, float* y, int64_t y_stride) {                                            \
     matmul_blocks<Name>(w, first_row, last_row, x, m, scratch, y, y_stride);                                        \
@@ -435,7 +434,7 @@ void matmul_blocks(const WeightRows& w, int64_t first_row, int64_t last_row, con
 FATHOM_INTERLEAVED_FORMATS(FATHOM_DEFINE)
 #undef FATHOM_DEFINE
 
-#define FATHOM_DEFINE(format, Name)                                                                                 \
+#define FATHOM_DEFINE(format, Name, ...)                                                                            \
   void matmul_bf16_##format(const WeightRows& w, int64_t first_row, int64_t last_row, const Bf16Rows& x, int64_t m, \
                             void* scratch, float* y, int64_t y_stride) {                                            \
     matmul(FloatWeights<Name>{w, last_row}, first_row, last_row, x, m, scratch, y, y_stride);                       \

@@ -307,23 +307,12 @@ FATHOM_INLINE void decode(const WeightRows& w, int64_t row, int64_t first_col, i
 }  // namespace
 
 // What avx2.cpp makes its table of.
-#define FATHOM_DECODE(format, Name)                                                                      \
+#define FATHOM_DECODE(format, Name, values, bytes)                                                       \
   void decode_##format(const WeightRows& w, int64_t row, int64_t first_col, int64_t count, float* out) { \
+    static_assert(Name::kValues == values && Name::kBytes == bytes);                                     \
     decode<Name>(w, row, first_col, count, out);                                                         \
   }
-
-FATHOM_DECODE(q4_0, Q4_0)
-FATHOM_DECODE(q4_1, Q4_1)
-FATHOM_DECODE(q5_0, Q5_0)
-FATHOM_DECODE(q5_1, Q5_1)
-FATHOM_DECODE(q8_0, Q8_0)
-FATHOM_DECODE(q2_k, Q2_K)
-FATHOM_DECODE(q3_k, Q3_K)
-FATHOM_DECODE(q4_k, Q4_K)
-FATHOM_DECODE(q5_k, Q5_K)
-FATHOM_DECODE(q6_k, Q6_K)
-FATHOM_DECODE(iq4_nl, IQ4_NL)
-FATHOM_DECODE(iq4_xs, IQ4_XS)
-FATHOM_DECODE(mxfp4, MXFP4)
+FATHOM_BLOCK_FORMATS(FATHOM_DECODE)
+#undef FATHOM_DECODE
 
 }  // namespace fathom::kernels::avx2

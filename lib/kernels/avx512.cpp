@@ -2,12 +2,11 @@
 #include <stdint.h>
 
 #include "kernels/kernel_table.hpp"
-#include "kernels/q8_formats.hpp"
 
 namespace fathom::kernels {
 
 // Defined in interleave.cpp.
-#define FATHOM_DECLARE(format, Name)                 \
+#define FATHOM_DECLARE(format, Name, ...)            \
   Pointee<InterleaveRows>::type interleave_##format; \
   Pointee<TakeRow>::type take_row_##format;
 FATHOM_INTERLEAVED_FORMATS(FATHOM_DECLARE)
@@ -15,17 +14,19 @@ FATHOM_INTERLEAVED_FORMATS(FATHOM_DECLARE)
 
 // Decoding single rows is no bottleneck, so AVX-512 tables have AVX2's functions for it.
 namespace avx2 {
-Pointee<DecodeRow>::type decode_f32, decode_f16, decode_bf16, decode_f8_e4m3, decode_f4_e2m1, decode_q4_0, decode_q4_1,
-    decode_q5_0, decode_q5_1, decode_q8_0, decode_q2_k, decode_q3_k, decode_q4_k, decode_q5_k, decode_q6_k, decode_iq4_nl,
-    decode_iq4_xs, decode_mxfp4;
+#define FATHOM_DECLARE(format, Name, ...) Pointee<DecodeRow>::type decode_##format;
+FATHOM_COMPUTED_FORMATS(FATHOM_DECLARE)
+#undef FATHOM_DECLARE
 }  // namespace avx2
 
 // Defined in avx512_matmul_f32.cpp, matmul_q8.cpp, fixed_point.cpp and avx512_vector.cpp.
 namespace avx512 {
 
-Pointee<MatmulF32>::type matmul_f32_f32, matmul_f32_f16, matmul_f32_bf16, matmul_f32_f8_e4m3, matmul_f32_f4_e2m1,
-    matmul_f32_mxfp4, matmul_f32_q8_0;
-#define FATHOM_DECLARE(format, Name) Pointee<MatmulQ8>::type matmul_q8_##format;
+#define FATHOM_DECLARE(format, Name, ...) Pointee<MatmulF32>::type matmul_f32_##format;
+FATHOM_F32_PRODUCT_FORMATS(FATHOM_DECLARE)
+FATHOM_DECLARE(q8_0, Q8_0)
+#undef FATHOM_DECLARE
+#define FATHOM_DECLARE(format, Name, ...) Pointee<MatmulQ8>::type matmul_q8_##format;
 FATHOM_BLOCK_FORMATS(FATHOM_DECLARE)
 #undef FATHOM_DECLARE
 Pointee<AccumulateRows>::type accumulate_f32, accumulate_f16, accumulate_bf16, accumulate_q8_0;
@@ -56,42 +57,28 @@ namespace {
 constexpr KernelTable make_table() {
   KernelTable table{};
   table.name = "avx512";
-  table.matmul_f32[kF32] = avx512::matmul_f32_f32;
-  table.matmul_f32[kF16] = avx512::matmul_f32_f16;
-  table.matmul_f32[kBF16] = avx512::matmul_f32_bf16;
-  table.matmul_f32[kF8E4M3] = avx512::matmul_f32_f8_e4m3;
-  table.matmul_f32[kF4E2M1] = avx512::matmul_f32_f4_e2m1;
-  table.matmul_f32[kMXFP4] = avx512::matmul_f32_mxfp4;
-  table.matmul_f32[kQ8_0] = avx512::matmul_f32_q8_0;
-#define FATHOM_ENTER(format, Name) table.matmul_q8[k##Name] = avx512::matmul_q8_##format;
+#define FATHOM_ENTER(format, Name, ...) table.matmul_f32[k##Name] = avx512::matmul_f32_##format;
+  FATHOM_F32_PRODUCT_FORMATS(FATHOM_ENTER)
+  FATHOM_ENTER(q8_0, Q8_0)
+#undef FATHOM_ENTER
+#define FATHOM_ENTER(format, Name, ...) table.matmul_q8[k##Name] = avx512::matmul_q8_##format;
   FATHOM_BLOCK_FORMATS(FATHOM_ENTER)
 #undef FATHOM_ENTER
-#define FATHOM_ENTER(format, Name) \
-  table.interleave_rows[k##Name] = interleave_##format, table.take_row[k##Name] = take_row_##format;
+#define FATHOM_ENTER(format, Name, ...)                                                              \
+  table.interleave_rows[k##Name] = interleave_##format, table.take_row[k##Name] = take_row_##format, \
+  table.prefetch[k##Name] = &kBlockPrefetch;
   FATHOM_INTERLEAVED_FORMATS(FATHOM_ENTER)
+#undef FATHOM_ENTER
+#define FATHOM_ENTER(format, Name, ...) table.prefetch[k##Name] = &kFloatPrefetch;
+  FATHOM_F32_PRODUCT_FORMATS(FATHOM_ENTER)
 #undef FATHOM_ENTER
   table.accumulate_rows[kF32] = avx512::accumulate_f32;
   table.accumulate_rows[kF16] = avx512::accumulate_f16;
   table.accumulate_rows[kBF16] = avx512::accumulate_bf16;
   table.accumulate_rows[kQ8_0] = avx512::accumulate_q8_0;
-  table.decode_row[kF32] = avx2::decode_f32;
-  table.decode_row[kF16] = avx2::decode_f16;
-  table.decode_row[kBF16] = avx2::decode_bf16;
-  table.decode_row[kF8E4M3] = avx2::decode_f8_e4m3;
-  table.decode_row[kF4E2M1] = avx2::decode_f4_e2m1;
-  table.decode_row[kQ4_0] = avx2::decode_q4_0;
-  table.decode_row[kQ4_1] = avx2::decode_q4_1;
-  table.decode_row[kQ5_0] = avx2::decode_q5_0;
-  table.decode_row[kQ5_1] = avx2::decode_q5_1;
-  table.decode_row[kQ8_0] = avx2::decode_q8_0;
-  table.decode_row[kQ2_K] = avx2::decode_q2_k;
-  table.decode_row[kQ3_K] = avx2::decode_q3_k;
-  table.decode_row[kQ4_K] = avx2::decode_q4_k;
-  table.decode_row[kQ5_K] = avx2::decode_q5_k;
-  table.decode_row[kQ6_K] = avx2::decode_q6_k;
-  table.decode_row[kIQ4_NL] = avx2::decode_iq4_nl;
-  table.decode_row[kIQ4_XS] = avx2::decode_iq4_xs;
-  table.decode_row[kMXFP4] = avx2::decode_mxfp4;
+#define FATHOM_ENTER(format, Name, ...) table.decode_row[k##Name] = avx2::decode_##format;
+  FATHOM_COMPUTED_FORMATS(FATHOM_ENTER)
+#undef FATHOM_ENTER
   table.fixed_point = {avx512::fix_row, avx512::fixed_products, avx512::fixed_sums};
   table.quantise_row = avx512::quantise_row;
   table.f32_to_f16 = avx512::f32_to_f16;

@@ -27,18 +27,20 @@ FATHOM_INLINE float from_e8m0(uint8_t e) {
 }
 
 // ---- The formats. load() brings columns [k, k + 16) of a row to F32, reading only the lanes asked for. `context` is what a
-// segment, the columns that share a factor, was prepared to by begin(). load_wide() does the same to kWide columns, and asks
-// memory for those that follow.
+// segment, the columns that share a factor, was prepared to by begin(). load_wide() does the same to kWide columns, and
+// prefetches what `how` says.
 
-// The processor by itself asks too late.
-FATHOM_INLINE void prefetch_behind(const void* at) { _mm_prefetch(static_cast<const char*>(at) + 1024, _MM_HINT_T0); }
+FATHOM_INLINE void prefetch_from(const void* line, const Prefetch& how) {
+  _mm_prefetch(static_cast<const char*>(line) + how.even, _MM_HINT_T0);
+}
 
 template <typename F, int kBytes>  // of a value
 struct Unscaled {
   static constexpr bool kScaled = false;
   static constexpr int kWide = 64 / kBytes;
-  static FATHOM_INLINE void load_wide(const uint8_t* row, int64_t k, __m512 context, __m512 (&out)[kWide / kLanes]) {
-    prefetch_behind(row + kBytes * k);
+  static FATHOM_INLINE void load_wide(const uint8_t* row, int64_t k, __m512 context, const Prefetch& how,
+                                      __m512 (&out)[kWide / kLanes]) {
+    prefetch_from(row + kBytes * k, how);
 #pragma GCC unroll 2
     for (int i = 0; i < kWide / kLanes; ++i) out[i] = F::load(row, k + kLanes * i, 0xffff, context);
   }
@@ -76,8 +78,8 @@ struct F8E4M3 {
     const __m256i halves = _mm256_mask_mov_epi16(moved, nan, _mm256_set1_epi16(0x7e00));
     return _mm512_mul_ps(_mm512_cvtph_ps(halves), scale);
   }
-  static FATHOM_INLINE void load_wide(const uint8_t* row, int64_t k, __m512 scale, __m512 (&out)[4]) {
-    prefetch_behind(row + k);
+  static FATHOM_INLINE void load_wide(const uint8_t* row, int64_t k, __m512 scale, const Prefetch& how, __m512 (&out)[4]) {
+    prefetch_from(row + k, how);
     const __m512i codes = _mm512_loadu_si512(row + k);
     // a NaN's lower bits are all ones, and none is left of them one further
     if (__builtin_expect(_mm512_testn_epi8_mask(_mm512_add_epi8(codes, _mm512_set1_epi8(1)), _mm512_set1_epi8(0x7f)) != 0, 0)) {
@@ -112,8 +114,8 @@ struct F4E2M1 {
     return _mm512_permutexvar_ps(nibbles, values);
   }
   // Four bytes to eight lanes, which shift their own nibble to the start.
-  static FATHOM_INLINE void load_wide(const uint8_t* row, int64_t k, __m512 values, __m512 (&out)[2]) {
-    prefetch_behind(row + k / 2);
+  static FATHOM_INLINE void load_wide(const uint8_t* row, int64_t k, __m512 values, const Prefetch& how, __m512 (&out)[2]) {
+    prefetch_from(row + k / 2, how);
     const __m128i codes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(row + k / 2));
     const __m512i every = _mm512_broadcast_i32x4(codes);
     const __m512i shifts = _mm512_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28, 0, 4, 8, 12, 16, 20, 24, 28);
@@ -136,9 +138,9 @@ struct MXFP4 {
     const __m512i nibbles = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(codes)));
     return _mm512_permutexvar_ps(k & 16 ? _mm512_srli_epi32(nibbles, 4) : nibbles, values);
   }
-  static FATHOM_INLINE void load_wide(const uint8_t* row, int64_t k, __m512 values, __m512 (&out)[2]) {
+  static FATHOM_INLINE void load_wide(const uint8_t* row, int64_t k, __m512 values, const Prefetch& how, __m512 (&out)[2]) {
     const auto* codes = reinterpret_cast<const __m128i*>(row + (k >> 5) * 17 + 1);
-    prefetch_behind(codes);
+    prefetch_from(codes, how);
     const __m512i nibbles = _mm512_cvtepu8_epi32(_mm_loadu_si128(codes));
     out[0] = _mm512_permutexvar_ps(nibbles, values);
     out[1] = _mm512_permutexvar_ps(_mm512_srli_epi32(nibbles, 4), values);
@@ -156,8 +158,8 @@ struct Q8_0 {
     const auto* codes = reinterpret_cast<const __m128i*>(block(row, k) + 2 + (k & 16));
     return _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(codes))), factor);
   }
-  static FATHOM_INLINE void load_wide(const uint8_t* row, int64_t k, __m512 factor, __m512 (&out)[2]) {
-    prefetch_behind(block(row, k));
+  static FATHOM_INLINE void load_wide(const uint8_t* row, int64_t k, __m512 factor, const Prefetch& how, __m512 (&out)[2]) {
+    prefetch_from(block(row, k), how);
     out[0] = load(row, k, 0xffff, factor);
     out[1] = load(row, k + kLanes, 0xffff, factor);
   }
@@ -254,11 +256,11 @@ FATHOM_INLINE void multiply_columns(const uint8_t* const (&rows)[N], const __m51
 // F::kWide columns of them.
 template <typename F, int N, int R>
 FATHOM_INLINE void multiply_wide_columns(const uint8_t* const (&rows)[N], const __m512 (&context)[N], int64_t k, const float* x,
-                                         int64_t x_stride, __m512 (&sums)[N][R]) {
+                                         int64_t x_stride, const Prefetch& how, __m512 (&sums)[N][R]) {
 #pragma GCC unroll 8
   for (int j = 0; j < N; ++j) {
     __m512 weights[F::kWide / kLanes];
-    F::load_wide(rows[j], k, context[j], weights);
+    F::load_wide(rows[j], k, context[j], how, weights);
 #pragma GCC unroll 4
     for (int i = 0; i < F::kWide / kLanes; ++i) {
 #pragma GCC unroll 8
@@ -271,8 +273,9 @@ FATHOM_INLINE void multiply_wide_columns(const uint8_t* const (&rows)[N], const 
 
 // N rows of weights, `apart` rows from each other, times R rows of activations.
 template <typename F, int N, int R>
-void multiply_tile(const WeightRows& w, int64_t n, int64_t apart, const float* x, int64_t x_stride, float* y,
-                   int64_t y_stride) {
+void multiply_tile(const WeightRows& w, int64_t n, int64_t apart, const Prefetch& chosen, const float* x, int64_t x_stride,
+                   float* y, int64_t y_stride) {
+  const Prefetch how = chosen;  // in registers
   __m512 sums[N][R], context[N];
   const uint8_t* rows[N];
 #pragma GCC unroll 8
@@ -283,7 +286,7 @@ void multiply_tile(const WeightRows& w, int64_t n, int64_t apart, const float* x
     for (int r = 0; r < R; ++r) sums[j][r] = _mm512_setzero_ps();
   }
   const auto multiply_segment = [&](int64_t k, int64_t end) __attribute__((always_inline)) {
-    for (; k + F::kWide <= end; k += F::kWide) multiply_wide_columns<F, N, R>(rows, context, k, x, x_stride, sums);
+    for (; k + F::kWide <= end; k += F::kWide) multiply_wide_columns<F, N, R>(rows, context, k, x, x_stride, how, sums);
     for (; k + kLanes <= end; k += kLanes) multiply_columns<F, N, R>(rows, context, k, 0xffff, x, x_stride, sums);
     if (k < end) multiply_columns<F, N, R>(rows, context, k, first_lanes(end - k), x, x_stride, sums);
   };
@@ -310,17 +313,17 @@ void multiply_tile(const WeightRows& w, int64_t n, int64_t apart, const float* x
 }
 
 template <typename F, int N>
-FATHOM_INLINE void multiply_rows(const WeightRows& w, int64_t n, int64_t apart, const float* x, int64_t x_stride, int64_t m,
-                                 float* y, int64_t y_stride) {
+FATHOM_INLINE void multiply_rows(const WeightRows& w, int64_t n, int64_t apart, const Prefetch& how, const float* x,
+                                 int64_t x_stride, int64_t m, float* y, int64_t y_stride) {
   int64_t i = 0;
   for (; i + 4 <= m; i += 4) {
-    multiply_tile<F, N, 4>(w, n, apart, x + i * x_stride, x_stride, y + i * y_stride, y_stride);
+    multiply_tile<F, N, 4>(w, n, apart, how, x + i * x_stride, x_stride, y + i * y_stride, y_stride);
   }
   x += i * x_stride;
   y += i * y_stride;
-  if (m - i == 3) multiply_tile<F, N, 3>(w, n, apart, x, x_stride, y, y_stride);
-  if (m - i == 2) multiply_tile<F, N, 2>(w, n, apart, x, x_stride, y, y_stride);
-  if (m - i == 1) multiply_tile<F, N, 1>(w, n, apart, x, x_stride, y, y_stride);
+  if (m - i == 3) multiply_tile<F, N, 3>(w, n, apart, how, x, x_stride, y, y_stride);
+  if (m - i == 2) multiply_tile<F, N, 2>(w, n, apart, how, x, x_stride, y, y_stride);
+  if (m - i == 1) multiply_tile<F, N, 1>(w, n, apart, how, x, x_stride, y, y_stride);
 }
 
 // Four rows of weights at a time. For few rows of activations they lie a quarter of the range apart: memory sees four long
@@ -328,12 +331,13 @@ FATHOM_INLINE void multiply_rows(const WeightRows& w, int64_t n, int64_t apart, 
 template <typename F>
 FATHOM_INLINE void matmul(const WeightRows& w, int64_t first_row, int64_t last_row, const float* x, int64_t x_stride, int64_t m,
                           float* y, int64_t y_stride) {
+  const Prefetch& how = prefetch_for(m, w.prefetch ? *w.prefetch : kFloatPrefetch);
   const int64_t quarter = (last_row - first_row) / 4;
   const int64_t step = m > 4 ? 4 : 1, apart = m > 4 ? 1 : quarter;
   for (int64_t j = 0; j < quarter; ++j) {
-    multiply_rows<F, 4>(w, first_row + j * step, apart, x, x_stride, m, y, y_stride);
+    multiply_rows<F, 4>(w, first_row + j * step, apart, how, x, x_stride, m, y, y_stride);
   }
-  for (int64_t n = first_row + 4 * quarter; n < last_row; ++n) multiply_rows<F, 1>(w, n, 0, x, x_stride, m, y, y_stride);
+  for (int64_t n = first_row + 4 * quarter; n < last_row; ++n) multiply_rows<F, 1>(w, n, 0, how, x, x_stride, m, y, y_stride);
 }
 
 // ---- Sums of weight rows.

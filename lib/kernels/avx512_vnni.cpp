@@ -1,11 +1,10 @@
 // The AVX-512 table with VNNI: matmul_q8.cpp and fixed_point.cpp compiled for these instructions.
 #include "kernels/kernel_table.hpp"
-#include "kernels/q8_formats.hpp"
 
 namespace fathom::kernels {
 
 namespace avx512_vnni {
-#define FATHOM_DECLARE(format, Name) Pointee<MatmulQ8>::type matmul_q8_##format;
+#define FATHOM_DECLARE(format, Name, ...) Pointee<MatmulQ8>::type matmul_q8_##format;
 FATHOM_BLOCK_FORMATS(FATHOM_DECLARE)
 #undef FATHOM_DECLARE
 Pointee<decltype(FixedPoint::fix_row)>::type fix_row;
@@ -18,7 +17,7 @@ namespace {
 KernelTable make_table() {
   KernelTable table = *avx512_table();
   table.name = "avx512_vnni";
-#define FATHOM_ENTER(format, Name) table.matmul_q8[k##Name] = avx512_vnni::matmul_q8_##format;
+#define FATHOM_ENTER(format, Name, ...) table.matmul_q8[k##Name] = avx512_vnni::matmul_q8_##format;
   FATHOM_BLOCK_FORMATS(FATHOM_ENTER)
 #undef FATHOM_ENTER
   table.fixed_point = {avx512_vnni::fix_row, avx512_vnni::fixed_products, avx512_vnni::fixed_sums};

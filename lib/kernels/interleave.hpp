@@ -10,13 +10,12 @@
 #include <stdint.h>
 
 #include "kernels/kernel_table.hpp"
-#include "kernels/q8_formats.hpp"
 
 namespace fathom::kernels {
 
 // Functions for KernelTable::interleave_rows, and for KernelTable::take_row, the other way for one row. MXFP4 has no such form:
 // its blocks are of odd size.
-#define FATHOM_DECLARE(format, Name)                                                                \
+#define FATHOM_DECLARE(format, Name, ...)                                                           \
   void interleave_##format(const WeightRows& w, int64_t first_row, int64_t last_row, uint8_t* out); \
   void take_row_##format(const WeightRows& w, int64_t row, uint8_t* out);
 FATHOM_INTERLEAVED_FORMATS(FATHOM_DECLARE)

@@ -1,7 +1,7 @@
 // The arithmetic the rest of fathom calls, one table of functions for each instruction set.
 //
-// This header is all that an instruction-set file may include besides <stdint.h> and intrinsics: such files are compiled
-// with flags of their own, and any inline function they shared with others could end up being the copy everybody runs.
+// This header is all of fathom that an instruction-set file may include besides <stdint.h> and intrinsics: such files are
+// compiled with flags of their own, and any inline function they shared with others could end up being the copy everybody runs.
 //
 // Rules for every function of the table:
 //  - no allocation, no exceptions, no state; any thread;
@@ -13,7 +13,33 @@
 
 #include <stdint.h>
 
+#include "base/storage_format_list.hpp"
+
 namespace fathom::kernels {
+
+// How a product prefetches the weights that it reads next: with each line of 64 bytes that it reads, one line so many bytes
+// further on. This changes the time of a product, never its bits.
+struct Prefetch {
+  int32_t even, odd;  // the distance of even and of odd lines
+  int32_t next_tile;  // 1: the next tile of rows is prefetched while this tile is multiplied, instead
+};
+// The distance of a line that has just been read, so that nothing is fetched. A kernel then needs no branch, which costs more
+// than the instruction (NOTES.md).
+constexpr int32_t kPrefetchNothing = -256;
+
+// The prefetch of one format by the number of rows of activations: up to kPrefetchFew, up to kPrefetchSeveral, more.
+constexpr int64_t kPrefetchFew = 2, kPrefetchSeveral = 11;
+constexpr int kPrefetchKinds = 3;
+struct StreamPrefetch {
+  Prefetch of[kPrefetchKinds];
+};
+
+// What products do without a choice: of block formats whose rows are interleaved, into the second-level cache, and of floating
+// formats by AVX-512, into the first-level cache.
+constexpr Prefetch kPrefetchStream{4096, 4096, 0}, kPrefetchNextTile{kPrefetchNothing, kPrefetchNothing, 1};
+constexpr Prefetch kPrefetchFloats{1024, 1024, 0};
+constexpr StreamPrefetch kBlockPrefetch{{kPrefetchStream, kPrefetchStream, kPrefetchNextTile}};
+constexpr StreamPrefetch kFloatPrefetch{{kPrefetchFloats, kPrefetchFloats, kPrefetchFloats}};
 
 // Weights as stored, row-major [rows = out, cols = in].
 struct WeightRows {
@@ -29,6 +55,8 @@ struct WeightRows {
   int32_t scale_is_e8m0 = 0;
   // 1: as interleave_rows leaves them. Row numbers in calls are then multiples of kInterleavedRows.
   int32_t interleaved = 0;
+  // Null: what KernelTable::prefetch has for the format. Not owned.
+  const StreamPrefetch* prefetch = nullptr;
 };
 
 // Activations rounded to 8 bits: value = values * scale of its block of 32. cols is a multiple of 32.
@@ -109,35 +137,16 @@ struct FixedPoint {
                const float* weight_scales, int64_t m, const uint8_t* next, float* out, int64_t out_stride);
 };
 
-// Indices of the per-format arrays: the values of fathom::StorageFormat, repeated in lib/kernels/select.cpp by
-// static_assert, because instruction-set files cannot include it.
-enum Format : int {
-  kF32 = 0,
-  kF16 = 1,
-  kBF16 = 2,
-  kF8E4M3 = 4,
-  kF4E2M1 = 5,
-  kQ4_0 = 6,
-  kQ4_1 = 7,
-  kQ5_0 = 8,
-  kQ5_1 = 9,
-  kQ8_0 = 10,
-  kQ2_K = 12,
-  kQ3_K = 13,
-  kQ4_K = 14,
-  kQ5_K = 15,
-  kQ6_K = 16,
-  kIQ4_NL = 18,
-  kIQ4_XS = 19,
-  kMXFP4 = 20,
-  kFormats = 21,
-};
+// Indices of the per-format arrays: the values of fathom::StorageFormat, whose enumeration has the same list.
+#define FATHOM_ENTER(id, Name, ...) k##Name,
+enum Format : int { FATHOM_ALL_FORMATS(FATHOM_ENTER) kFormats };
+#undef FATHOM_ENTER
 
 // Weights of these take activations in F32. MXFP4 has both products; models are released in it, and their reference outputs do
 // not round activations to 8 bits. For the block-quantised formats that rounding is small beside the weights' own.
-constexpr bool is_floating(int format) {
-  return format == kF32 || format == kF16 || format == kBF16 || format == kF8E4M3 || format == kF4E2M1 || format == kMXFP4;
-}
+#define FATHOM_OR_IS(id, Name, ...) || format == k##Name
+constexpr bool is_floating(int format) { return false FATHOM_F32_PRODUCT_FORMATS(FATHOM_OR_IS); }
+#undef FATHOM_OR_IS
 
 // Attention with everything rounded to BF16 and sums in F32. What is read several times is put in order first, in memory of the
 // caller's that begins at a multiple of 64 bytes: queries for all pages, and up to 64 rows of keys or values, a page, for all
@@ -175,6 +184,9 @@ struct KernelTable {
   // Null where rows as stored serve best. Where it is there, matmul_q8 takes both, with the same bits.
   InterleaveRows interleave_rows[kFormats];
   TakeRow take_row[kFormats];  // there where interleave_rows is
+  // The built-in prefetch of the format's products; null where they have none that can be chosen. Block formats obey the choice
+  // where rows are interleaved.
+  const StreamPrefetch* prefetch[kFormats];
 
   Bf16Attention attention_bf16;  // null in most tables
 

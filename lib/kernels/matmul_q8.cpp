@@ -11,9 +11,9 @@
 // 16 rows of weights of a group are decoded once into a tile whose lanes are rows (q8_tile.hpp), and all rows of activations
 // pass over it, some at a time: no sums are taken across lanes. Without VNNI, products of pairs (maddubs) are added in 16 bits
 // as long as they fit. Rows as stored are 16 short streams to memory, which the processor does not prefetch by itself: the next
-// 16 rows are asked for while these are worked on. Interleaved rows are one stream, and need not be turned.
+// 16 rows are prefetched while these are worked on. Interleaved rows are one stream, and need not be turned; how it is
+// prefetched is chosen by the caller (kernel_table.hpp, StreamPrefetch).
 #include "kernels/q8_blocks.hpp"
-#include "kernels/q8_formats.hpp"
 #include "kernels/q8_k_blocks.hpp"
 #include "kernels/q8_tile.hpp"
 #ifdef FATHOM_AMX
@@ -33,9 +33,8 @@ constexpr int kDirectRows = kDotInstruction && interleaved ? (F::kFactors ? 6 : 
                             : F::kSigned                   ? 4
                                                            : 3;
 
-// Up to so many rows of activations, memory is the limit: interleaved weights are read as a stream, and AMX does not pay, whose
-// way through memory costs few rows what it costs 16.
-constexpr int64_t kFewRows = 11;
+// Up to so many rows of activations AMX does not pay: its way through memory costs few rows what it costs 16.
+[[maybe_unused]] constexpr int64_t kRowsWithoutAmx = 11;
 
 // What codes in products are too large by: the instruction with four products takes signed codes made unsigned.
 template <typename F>
@@ -200,8 +199,9 @@ FATHOM_INLINE QuantisedRows advance(const QuantisedRows& x, int64_t rows, int64_
 
 // All columns of a tile's first `parts` parts, times m rows of activations.
 template <typename F, int m, typename TileRows>
-void multiply_tile_direct(const TileRows& rows, int parts, int64_t cols, const QuantisedRows& x, Ahead<F>& ahead, Tile<F>& tile,
-                          Totals* totals) {
+void multiply_tile_direct(const TileRows& rows, int parts, int64_t cols, const QuantisedRows& x, const Prefetch& chosen,
+                          Ahead<F>& ahead, Tile<F>& tile, Totals* totals) {
+  const Prefetch how = chosen;  // in registers
   int64_t at = 0;
   for (int64_t k = 0; k < cols; k += kGroupValues, at += kGroupBytes<F>) {
     const int blocks = blocks_at(k, cols);
@@ -210,7 +210,7 @@ void multiply_tile_direct(const TileRows& rows, int parts, int64_t cols, const Q
 #pragma GCC unroll 8
     for (int i = 0; i < m; ++i) prepare(group, i, blocks, terms[i]);
     for (int r = 0; r < parts; ++r) {
-      const auto part = rows.template part<true>(r, at, blocks);
+      const auto part = rows.part(r, at, blocks, how);
       F::terms(part, blocks, r, tile);
       multiply_direct<F, m>(part, tile, r, blocks, group, terms, ahead, totals);
     }
@@ -219,12 +219,12 @@ void multiply_tile_direct(const TileRows& rows, int parts, int64_t cols, const Q
 
 // The same for 1 to `most` rows of activations.
 template <typename F, int most, typename TileRows>
-void multiply_tile_few(int64_t m, const TileRows& rows, int parts, int64_t cols, const QuantisedRows& x, Ahead<F>& ahead,
-                       Tile<F>& tile, Totals* totals) {
+void multiply_tile_few(int64_t m, const TileRows& rows, int parts, int64_t cols, const QuantisedRows& x, const Prefetch& how,
+                       Ahead<F>& ahead, Tile<F>& tile, Totals* totals) {
   if constexpr (most > 1) {
-    if (m < most) return multiply_tile_few<F, most - 1>(m, rows, parts, cols, x, ahead, tile, totals);
+    if (m < most) return multiply_tile_few<F, most - 1>(m, rows, parts, cols, x, how, ahead, tile, totals);
   }
-  multiply_tile_direct<F, most>(rows, parts, cols, x, ahead, tile, totals);
+  multiply_tile_direct<F, most>(rows, parts, cols, x, how, ahead, tile, totals);
 }
 
 // ---- More rows of activations: codes are decoded into the tile.
@@ -236,11 +236,11 @@ FATHOM_INLINE Ints for_tile(Ints codes) {
   return F::kBias ? sub8(codes, all8(F::kBias)) : codes;
 }
 
-// Weights that are not read as a stream are asked for while others are multiplied, when memory is idle.
-template <typename F, bool amx, bool stream, typename TileRows>
-void decode(const TileRows& rows, int64_t at, int blocks, Tile<F>& tile) {
+template <typename F, bool amx, typename TileRows>
+void decode(const TileRows& rows, int64_t at, int blocks, const Prefetch& chosen, Tile<F>& tile) {
+  const Prefetch how = chosen;
   for (int r = 0; r < kParts; ++r) {
-    const auto part = rows.template part<stream>(r, at, blocks);
+    const auto part = rows.part(r, at, blocks, how);
     F::terms(part, blocks, r, tile);
     for (int b = 0; b < blocks; b += F::kStep) {
       F::codes(part, b, [&](int j, int d, Ints codes) __attribute__((always_inline)) {
@@ -366,14 +366,15 @@ template <typename F, bool amx, typename TileRows>
 void matmul_tiles(const WeightRows& w, int64_t first_row, int64_t last_row, const QuantisedRows& x, int64_t m, float* y,
                   int64_t y_stride) {
   constexpr int kDirect = kDirectRows<F, TileRows::kInterleaved>;
-  const bool direct = m <= kDirect, stream = TileRows::kInterleaved && m <= kFewRows;
+  const Prefetch& how = prefetch_for(m, w.prefetch ? *w.prefetch : kBlockPrefetch);
+  const bool direct = m <= kDirect, by_tile = !TileRows::kInterleaved || how.next_tile;
   alignas(64) Tile<F> tile;
   alignas(64) Totals totals[kTotals];
   for (int64_t n = first_row; n < last_row; n += kTileRows) {
     const int64_t count = last_row - n < kTileRows ? last_row - n : kTileRows;
     const TileRows rows(w, n, count);
-    // The next tile's rows; a stream asks for its lines itself.
-    const int64_t left = last_row - n - count, below = stream ? 0 : left < kTileRows ? left : kTileRows;
+    // The next tile's rows; a stream prefetches its lines itself.
+    const int64_t left = last_row - n - count, below = !by_tile ? 0 : left < kTileRows ? left : kTileRows;
     const char* next = reinterpret_cast<const char*>(w.data + (n + count) * w.row_bytes);
     Ahead<F> ahead{next, next + below * w.row_bytes};
     for (int64_t part = 0; part < m; part += kTotals) {
@@ -382,16 +383,12 @@ void matmul_tiles(const WeightRows& w, int64_t first_row, int64_t last_row, cons
         for (float& total : totals[i]) total = 0.0f;
       }
       if (direct) {
-        multiply_tile_few<F, kDirect>(m, rows, count > kLanes ? kParts : 1, w.cols, x, ahead, tile, totals);
+        multiply_tile_few<F, kDirect>(m, rows, count > kLanes ? kParts : 1, w.cols, x, how, ahead, tile, totals);
       } else {
         int64_t at = 0;
         for (int64_t k = 0; k < w.cols; k += kGroupValues, at += kGroupBytes<F>) {
           const int blocks = blocks_at(k, w.cols);
-          if constexpr (amx || !TileRows::kInterleaved) {
-            decode<F, amx, false>(rows, at, blocks, tile);
-          } else {
-            stream ? decode<F, amx, true>(rows, at, blocks, tile) : decode<F, amx, false>(rows, at, blocks, tile);
-          }
+          decode<F, amx>(rows, at, blocks, how, tile);
 #ifdef FATHOM_AMX
           if constexpr (amx) {
             multiply_rows_amx(tile, blocks, advance(x, part, k), part_m, ahead, totals);
@@ -420,7 +417,7 @@ template <typename F, typename TileRows>
 void matmul_rows(const WeightRows& w, int64_t first_row, int64_t last_row, const QuantisedRows& x, int64_t m, float* y,
                  int64_t y_stride) {
 #ifdef FATHOM_AMX
-  if (m > kFewRows) {
+  if (m > kRowsWithoutAmx) {
     const AmxRegisters registers(shapes_for<F>(m));
     return matmul_tiles<F, true, TileRows>(w, first_row, last_row, x, m, y, y_stride);
   }
@@ -440,9 +437,10 @@ void matmul(const WeightRows& w, int64_t first_row, int64_t last_row, const Quan
 }  // namespace
 
 // What the tables are made of.
-#define FATHOM_DEFINE(format, Name)                                                                                    \
+#define FATHOM_DEFINE(format, Name, values, bytes)                                                                     \
   void matmul_q8_##format(const WeightRows& w, int64_t first_row, int64_t last_row, const QuantisedRows& x, int64_t m, \
                           float* y, int64_t y_stride) {                                                                \
+    static_assert(Name::kValues == values && Name::kBytes == bytes);                                                   \
     matmul<Name>(w, first_row, last_row, x, m, y, y_stride);                                                           \
   }
 FATHOM_BLOCK_FORMATS(FATHOM_DEFINE)

@@ -57,21 +57,17 @@ struct Rows {
   }
 };
 
-// How far ahead in a stream its lines are asked for.
-constexpr int64_t kStreamAhead = 4096;
-
 // The same of interleaved rows, in the order of interleave.hpp: a field that begins at byte o of a row's share of the group
-// begins at byte 16 * o of all. A stream asks for a line further on with each line that it reads.
-template <bool stream>
+// begins at byte 16 * o of all. With each line that is read, another one of the stream is prefetched.
 struct InterleavedRows {
   static constexpr bool kInterleaved = true;
   const uint8_t* group;
   int blocks, part;
-  int64_t ahead;
+  Prefetch how;
 
-  FATHOM_INLINE const uint8_t* field(int64_t offset, int bytes) const {
+  FATHOM_INLINE const uint8_t* field(int64_t offset, int bytes, bool odd = false) const {
     const uint8_t* const all = group + kTileRows * offset;
-    if constexpr (stream) _mm_prefetch(reinterpret_cast<const char*>(all) + ahead, _MM_HINT_T1);
+    _mm_prefetch(reinterpret_cast<const char*>(all) + (odd ? how.odd : how.even), _MM_HINT_T1);
     return all + kLanes * bytes * part;
   }
   template <typename F>
@@ -91,10 +87,7 @@ struct StoredTile {
     for (int64_t r = 0; r < kTileRows; ++r) rows[r] = w.data + (first + (r < count ? r : count - 1)) * w.row_bytes;
   }
   // The group from byte `at` of the rows on.
-  template <bool stream>
-  FATHOM_INLINE Rows part(int r, int64_t at, int, int64_t = 0) const {
-    return {rows + kLanes * r, at};
-  }
+  FATHOM_INLINE Rows part(int r, int64_t at, int, const Prefetch&) const { return {rows + kLanes * r, at}; }
 
   const uint8_t* rows[kTileRows];
 };
@@ -103,9 +96,8 @@ struct StoredTile {
 struct InterleavedTile {
   static constexpr bool kInterleaved = true;
   InterleavedTile(const WeightRows& w, int64_t first, int64_t) : rows(w.data + first * w.row_bytes) {}
-  template <bool stream>
-  FATHOM_INLINE InterleavedRows<stream> part(int r, int64_t at, int blocks, int64_t ahead = kStreamAhead) const {
-    return {rows + kTileRows * at, blocks, r, ahead};
+  FATHOM_INLINE InterleavedRows part(int r, int64_t at, int blocks, const Prefetch& how) const {
+    return {rows + kTileRows * at, blocks, r, how};
   }
 
   const uint8_t* rows;
@@ -139,18 +131,12 @@ struct Ahead {
 };
 
 // 32 bits of each row.
-template <bool stream>
-FATHOM_INLINE Ints words32(const InterleavedRows<stream>& rows, int64_t offset) {
-  return load_as<Ints>(rows.field(offset, 4));
-}
+FATHOM_INLINE Ints words32(const InterleavedRows& rows, int64_t offset) { return load_as<Ints>(rows.field(offset, 4)); }
 FATHOM_INLINE Ints words32(const Rows& rows, int64_t offset) {
   return from_words32([&](int r) __attribute__((always_inline)) { return load_as<int32_t>(rows.row(r, offset)); });
 }
 
-template <bool stream>
-FATHOM_INLINE HalfInts words16(const InterleavedRows<stream>& rows, int64_t offset) {
-  return load_as<HalfInts>(rows.field(offset, 2));
-}
+FATHOM_INLINE HalfInts words16(const InterleavedRows& rows, int64_t offset) { return load_as<HalfInts>(rows.field(offset, 2)); }
 FATHOM_INLINE HalfInts words16(const Rows& rows, int64_t offset) {
   return from_words16([&](int r) __attribute__((always_inline)) { return load_as<int16_t>(rows.row(r, offset)); });
 }
@@ -161,10 +147,9 @@ FATHOM_INLINE Floats halves(const AnyRows& rows, int64_t offset) {
 }
 
 // 16 bytes of each row as columns: out[c] holds bytes 4c to 4c + 3 of the rows.
-template <bool stream>
-FATHOM_INLINE void columns16(const InterleavedRows<stream>& rows, int64_t offset, Ints (&out)[4]) {
+FATHOM_INLINE void columns16(const InterleavedRows& rows, int64_t offset, Ints (&out)[4]) {
 #pragma GCC unroll 4
-  for (int c = 0; c < 4; ++c) out[c] = words32(rows, offset + 4 * c);
+  for (int c = 0; c < 4; ++c) out[c] = load_as<Ints>(rows.field(offset + 4 * c, 4, c % 2));
 }
 FATHOM_INLINE void columns16(const Rows& rows, int64_t offset, Ints (&out)[4]) {
   Ints some[4];  // rows r, r + 4 and so on

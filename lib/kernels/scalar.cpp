@@ -139,30 +139,21 @@ constexpr void add_float(KernelTable& table, Format format) {
 constexpr KernelTable make_table() {
   KernelTable table{};
   table.name = "scalar";
-  add_float<decode_f32>(table, kF32);
-  add_float<decode_f16>(table, kF16);
-  add_float<decode_bf16>(table, kBF16);
-  add_float<decode_f8_e4m3>(table, kF8E4M3);
-  add_float<decode_f4_e2m1>(table, kF4E2M1);
+#define FATHOM_ENTER(format, Name, ...) add_float<decode_##format>(table, k##Name);
+  FATHOM_FLOATING_FORMATS(FATHOM_ENTER)
+#undef FATHOM_ENTER
+#define FATHOM_ENTER(format, Name, values, bytes)                  \
+  static_assert(Name::kValues == values && Name::kBytes == bytes); \
+  add_quantised<Name>(table, k##Name);
+  FATHOM_BLOCK_FORMATS(FATHOM_ENTER)
+#undef FATHOM_ENTER
   add_float<decode_blocks<MXFP4>>(table, kMXFP4);
+  // What caches have.
   table.accumulate_rows[kF32] = accumulate_rows<decode_f32>;
   table.accumulate_rows[kF16] = accumulate_rows<decode_f16>;
   table.accumulate_rows[kBF16] = accumulate_rows<decode_bf16>;
   table.matmul_f32[kQ8_0] = matmul_f32<decode_blocks<Q8_0>>;
   table.accumulate_rows[kQ8_0] = accumulate_rows<decode_blocks<Q8_0>>;
-  add_quantised<Q4_0>(table, kQ4_0);
-  add_quantised<Q4_1>(table, kQ4_1);
-  add_quantised<Q5_0>(table, kQ5_0);
-  add_quantised<Q5_1>(table, kQ5_1);
-  add_quantised<Q8_0>(table, kQ8_0);
-  add_quantised<Q2_K>(table, kQ2_K);
-  add_quantised<Q3_K>(table, kQ3_K);
-  add_quantised<Q4_K>(table, kQ4_K);
-  add_quantised<Q5_K>(table, kQ5_K);
-  add_quantised<Q6_K>(table, kQ6_K);
-  add_quantised<IQ4_NL>(table, kIQ4_NL);
-  add_quantised<IQ4_XS>(table, kIQ4_XS);
-  add_quantised<MXFP4>(table, kMXFP4);
   table.fixed_point = {scalar::fix_row, scalar::fixed_products, scalar::fixed_sums};
   table.quantise_row = scalar::quantise_row;
   table.f32_to_f16 = scalar::f32_to_f16;

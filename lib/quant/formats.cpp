@@ -7,26 +7,9 @@
 namespace fathom::quant {
 namespace {
 
-constexpr Format kFormats[] = {
-    {StorageFormat::f32, decode_f32, encode_f32},
-    {StorageFormat::f16, decode_f16, encode_f16},
-    {StorageFormat::bf16, decode_bf16, encode_bf16},
-    {StorageFormat::f8_e4m3, decode_f8_e4m3, encode_f8_e4m3},
-    {StorageFormat::f4_e2m1, decode_f4_e2m1, encode_f4_e2m1},
-    {StorageFormat::q4_0, decode_q4_0, encode_q4_0},
-    {StorageFormat::q4_1, decode_q4_1, encode_q4_1},
-    {StorageFormat::q5_0, decode_q5_0, encode_q5_0},
-    {StorageFormat::q5_1, decode_q5_1, encode_q5_1},
-    {StorageFormat::q8_0, decode_q8_0, encode_q8_0},
-    {StorageFormat::q2_k, decode_q2_k, encode_q2_k},
-    {StorageFormat::q3_k, decode_q3_k, encode_q3_k},
-    {StorageFormat::q4_k, decode_q4_k, encode_q4_k},
-    {StorageFormat::q5_k, decode_q5_k, encode_q5_k},
-    {StorageFormat::q6_k, decode_q6_k, encode_q6_k},
-    {StorageFormat::iq4_nl, decode_iq4_nl, encode_iq4_nl},
-    {StorageFormat::iq4_xs, decode_iq4_xs, encode_iq4_xs},
-    {StorageFormat::mxfp4, decode_mxfp4, encode_mxfp4},
-};
+#define FATHOM_ENTER(id, ...) {StorageFormat::id, decode_##id, encode_##id},
+constexpr Format kFormats[] = {FATHOM_COMPUTED_FORMATS(FATHOM_ENTER)};
+#undef FATHOM_ENTER
 
 const Format& codec(StorageFormat id) {
   const Format* format = find_format(id);

@@ -1,4 +1,4 @@
-// The storage formats that fathom computes with: one file each, one row each in formats.cpp.
+// The storage formats that fathom computes with: one file each, one row each in base/storage_format_list.hpp.
 #pragma once
 
 #include <cstddef>

@@ -1,11 +1,12 @@
 // How fast each table multiplies each format, and what attention and the other back ends take of it: rows added up (accumulate)
 // and decoded. The weights are many matrices in turn, more than most caches hold, as in a model: with few rows memory sets the
-// pace. Run: bench_kernels --benchmark_filter='avx2/Q4_K_q8/m:1$'
+// pace. Run: bench_kernels --benchmark_filter='avx2/Q4_K_q8/m:1$', or 'avx2/Q4_K_prefetch:.*/m:1$' for every prefetch.
 #include <string>
 #include <vector>
 
 #include "base/allocator.hpp"
 #include "bench/kernel_limits.hpp"
+#include "kernels/prefetch_rows.hpp"
 #include "unit/kernels/sample_matrix.hpp"
 #include "unit/kernels/tables.hpp"
 
@@ -124,7 +125,7 @@ const std::vector<std::byte>& interleaved_weights(const kernels::KernelTable& ta
 }
 
 void multiply_q8(benchmark::State& state, const kernels::KernelTable& table, StorageFormat format, std::int64_t m,
-                 bool interleaved = false) {
+                 bool interleaved = false, const kernels::StreamPrefetch* prefetch = nullptr) {
   const Weights& weights = weights_of(format);
   const std::uint8_t* const rearranged =
       interleaved ? reinterpret_cast<const std::uint8_t*>(interleaved_weights(table, format).data()) : nullptr;
@@ -138,6 +139,7 @@ void multiply_q8(benchmark::State& state, const kernels::KernelTable& table, Sto
     if (interleaved) {
       matrix.data = rearranged + i % weights.count * weights.matrix_bytes;
       matrix.interleaved = 1;
+      matrix.prefetch = prefetch;
     }
     ++i;
     table.matmul_q8[int(format)](matrix, 0, kRows, x.view(), m, y.data(), kRows);
@@ -202,6 +204,13 @@ void register_products() {
         if (table->interleave_rows[int(format)]) {
           benchmark::RegisterBenchmark((name + "_interleaved" + rows).c_str(),
                                        [=](benchmark::State& state) { multiply_q8(state, *table, format, m, true); });
+          for (const kernels::PrefetchRow& row : kernels::kPrefetchRows) {
+            benchmark::RegisterBenchmark((name + "_prefetch:" + std::string(row.name) + rows).c_str(),
+                                         [=](benchmark::State& state) {
+                                           const kernels::StreamPrefetch prefetch{{row.how, row.how, row.how}};
+                                           multiply_q8(state, *table, format, m, true, &prefetch);
+                                         });
+          }
         }
       }
     }

@@ -73,7 +73,7 @@ void check_all_codes(Format format, std::size_t codes, float (*expected)(Code)) 
 TEST_CASE("every table decodes all codes of F16, BF16 and E4M3") {
   check_all_codes<std::uint16_t>(kF16, 65536, f16_to_f32);
   check_all_codes<std::uint16_t>(kBF16, 65536, bf16_to_f32);
-  check_all_codes<std::uint8_t>(kF8E4M3, 256, e4m3_to_f32);
+  check_all_codes<std::uint8_t>(kF8_E4M3, 256, e4m3_to_f32);
 }
 
 TEST_CASE("every table decodes all E8M0 exponents of MXFP4 and of split factors") {
@@ -95,7 +95,7 @@ TEST_CASE("every table decodes all E8M0 exponents of MXFP4 and of split factors"
       CAPTURE(exponent);
       const Exact<float> a(32), b(32);
       table->decode_row[kMXFP4](mx, 0, 0, 32, a.get());
-      table->decode_row[kF4E2M1](split, 0, 0, 32, b.get());
+      table->decode_row[kF4_E2M1](split, 0, 0, 32, b.get());
       for (std::size_t j = 0; j < 16; ++j) {
         const float expected = kE2M1[j] * e8m0_to_f32(std::uint8_t(exponent));
         REQUIRE(same(a[j], expected));

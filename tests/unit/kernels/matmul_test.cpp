@@ -198,7 +198,7 @@ TEST_CASE("an FP8 NaN code reaches the product") {
         w.data = bytes.get();
         w.row_bytes = w.cols = 41;
         float y = 0;
-        table->matmul_f32[kF8E4M3](w, 0, 1, x.get(), 41, 1, &y, 1);
+        table->matmul_f32[kF8_E4M3](w, 0, 1, x.get(), 41, 1, &y, 1);
         CHECK(std::isnan(y));
       }
     }
