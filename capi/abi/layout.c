@@ -27,7 +27,7 @@ _Static_assert(offsetof(fathom_log_sink, struct_size) == 0, "fathom_log_sink.str
 _Static_assert(offsetof(fathom_log_sink, reserved) == 4, "fathom_log_sink.reserved");
 _Static_assert(offsetof(fathom_log_sink, user) == 8, "fathom_log_sink.user");
 _Static_assert(offsetof(fathom_log_sink, write) == 16, "fathom_log_sink.write");
-_Static_assert(sizeof(fathom_runtime_options) == 64, "fathom_runtime_options");
+_Static_assert(sizeof(fathom_runtime_options) == 80, "fathom_runtime_options");
 _Static_assert(offsetof(fathom_runtime_options, struct_size) == 0, "fathom_runtime_options.struct_size");
 _Static_assert(offsetof(fathom_runtime_options, threads) == 4, "fathom_runtime_options.threads");
 _Static_assert(offsetof(fathom_runtime_options, isa_limit) == 8, "fathom_runtime_options.isa_limit");
@@ -38,6 +38,8 @@ _Static_assert(offsetof(fathom_runtime_options, files) == 40, "fathom_runtime_op
 _Static_assert(offsetof(fathom_runtime_options, log) == 48, "fathom_runtime_options.log");
 _Static_assert(offsetof(fathom_runtime_options, invariant) == 56, "fathom_runtime_options.invariant");
 _Static_assert(offsetof(fathom_runtime_options, reserved) == 60, "fathom_runtime_options.reserved");
+_Static_assert(offsetof(fathom_runtime_options, streams) == 64, "fathom_runtime_options.streams");
+_Static_assert(offsetof(fathom_runtime_options, streams_size) == 72, "fathom_runtime_options.streams_size");
 _Static_assert(sizeof(fathom_runtime_info) == 32, "fathom_runtime_info");
 _Static_assert(offsetof(fathom_runtime_info, struct_size) == 0, "fathom_runtime_info.struct_size");
 _Static_assert(offsetof(fathom_runtime_info, threads) == 4, "fathom_runtime_info.threads");
@@ -56,7 +58,7 @@ _Static_assert(offsetof(fathom_memory_file, name) == 0, "fathom_memory_file.name
 _Static_assert(offsetof(fathom_memory_file, name_size) == 8, "fathom_memory_file.name_size");
 _Static_assert(offsetof(fathom_memory_file, data) == 16, "fathom_memory_file.data");
 _Static_assert(offsetof(fathom_memory_file, data_size) == 24, "fathom_memory_file.data_size");
-_Static_assert(sizeof(fathom_model_info) == 144, "fathom_model_info");
+_Static_assert(sizeof(fathom_model_info) == 152, "fathom_model_info");
 _Static_assert(offsetof(fathom_model_info, struct_size) == 0, "fathom_model_info.struct_size");
 _Static_assert(offsetof(fathom_model_info, has_tokenizer) == 4, "fathom_model_info.has_tokenizer");
 _Static_assert(offsetof(fathom_model_info, family) == 8, "fathom_model_info.family");
@@ -78,6 +80,7 @@ _Static_assert(offsetof(fathom_model_info, automatic_cache) == 128, "fathom_mode
 _Static_assert(offsetof(fathom_model_info, bos_token) == 132, "fathom_model_info.bos_token");
 _Static_assert(offsetof(fathom_model_info, eos_token) == 136, "fathom_model_info.eos_token");
 _Static_assert(offsetof(fathom_model_info, reserved) == 140, "fathom_model_info.reserved");
+_Static_assert(offsetof(fathom_model_info, streams) == 144, "fathom_model_info.streams");
 _Static_assert(sizeof(fathom_memory_needs) == 56, "fathom_memory_needs");
 _Static_assert(offsetof(fathom_memory_needs, struct_size) == 0, "fathom_memory_needs.struct_size");
 _Static_assert(offsetof(fathom_memory_needs, reserved) == 4, "fathom_memory_needs.reserved");

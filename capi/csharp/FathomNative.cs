@@ -72,6 +72,8 @@ namespace Fathom
         public IntPtr log;
         public uint invariant;
         public uint reserved;
+        public IntPtr streams;
+        public UIntPtr streams_size;
     }
 
     [StructLayout(LayoutKind.Sequential)]
@@ -128,6 +130,7 @@ namespace Fathom
         public int bos_token;
         public int eos_token;
         public int reserved;
+        public IntPtr streams;
     }
 
     [StructLayout(LayoutKind.Sequential)]

@@ -177,6 +177,10 @@ typedef struct fathom_runtime_options {
   const fathom_log_sink* log;
   uint32_t invariant; /* 1: bits also do not depend on chunks, batch members and reused caches; long prompts are slower */
   uint32_t reserved;
+  const char* streams; /* how products prefetch weights; bits do not depend on it. Empty: each model of 100 MB or more times the
+                        * variants on its own weights when it is opened, for at most 50 ms; "builtin": one fixed variant; a
+                        * text that fathom_model_info.streams gave: that choice, for the same speed profile every time */
+  size_t streams_size;
 } fathom_runtime_options;
 
 /* Makes a runtime. FATHOM_INVALID_ARGUMENT for an unknown `isa_limit` or a number of threads out of range. */
@@ -269,6 +273,7 @@ typedef struct fathom_model_info {
   int32_t bos_token;              /* -1: there is none */
   int32_t eos_token;              /* -1: there is none */
   int32_t reserved;
+  const char* streams; /* how products prefetch weights, "Q4_K=none,8k,tile" or "builtin"; fathom_runtime_options takes it */
 } fathom_model_info;
 
 /* Describes a model. */

@@ -70,6 +70,7 @@ int32_t fathom_model_get_info(const fathom_model* model, fathom_model_info* info
     result.automatic_cache = static_cast<int32_t>(known.automatic_cache);
     result.bos_token = known.has_tokenizer ? used->tokenizer().bos().value_or(-1) : -1;
     result.eos_token = known.has_tokenizer ? used->tokenizer().eos().value_or(-1) : -1;
+    result.streams = known.streams.c_str();
     capi::write_result(result, info, "fathom_model_info");
   });
 }

@@ -31,6 +31,7 @@ int32_t fathom_runtime_create(const fathom_runtime_options* options, fathom_runt
     wanted.threads = given.threads;
     wanted.isa_limit = capi::read_string(given.isa_limit, given.isa_limit_size, "isa_limit");
     wanted.invariant = capi::read_flag(given.invariant, "fathom_runtime_options.invariant");
+    wanted.streams = capi::read_string(given.streams, given.streams_size, "streams");
     *runtime = capi::make_handle<fathom_runtime>(std::move(host), std::make_unique<fathom::Runtime>(wanted));
   });
 }

@@ -13,6 +13,9 @@ void ModelArguments::add_to(CLI::App& app, Threads asked) {
   }
   app.add_option("--isa", isa, "Instruction set to use at most")
       ->check(CLI::IsMember({"scalar", "avx2", "avx512", "avx512_vnni", "avx512_bf16", "amx_int8"}));
+  app.add_option(
+      "--streams", streams,
+      "How weights are prefetched: a text that `fathom bench` printed, or builtin; by default timed when the model opens");
   app.add_option("--cache", cache, "Number format of the key-value cache")
       ->check(CLI::IsMember({"auto", "f32", "f16", "bf16", "q8_0"}))
       ->capture_default_str();
@@ -22,6 +25,7 @@ fathom::RuntimeOptions ModelArguments::runtime_options() const {
   fathom::RuntimeOptions options;
   options.threads = threads;
   options.isa_limit = isa;
+  options.streams = streams;
   return options;
 }
 

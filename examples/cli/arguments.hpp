@@ -15,6 +15,7 @@ struct ModelArguments {
   int threads = 0;
   std::string isa;
   std::string cache = "auto";
+  std::string streams;
 
   enum class Threads { asked, left_out };
   void add_to(CLI::App& app, Threads threads = Threads::asked);

@@ -115,6 +115,7 @@ int bench(Arguments arguments) {
   for (const int threads : arguments.threads) {
     arguments.model.threads = threads;
     const LoadedModel loaded = load(arguments.model);
+    report.streams[threads] = loaded.model.info().streams;
     const auto keep = [&](BenchRun run) {
       run.threads = threads;
       report.runs.push_back(std::move(run));

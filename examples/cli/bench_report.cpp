@@ -179,7 +179,11 @@ void print_ending(const BenchReport& report) {
     for (const auto& [name, us] : parts) std::printf(" %9.1f (%3.0f %%)", us / tokens, 100 * us / all);
     std::printf("\n");
   }
-  std::printf("\nmemory   %.0f MB resident, %.0f MB at most (mapped weights included)\n",
+  std::printf("\n");
+  for (const auto& [threads, text] : report.streams) {
+    std::printf("streams  %d thread%s: %s\n", threads, threads == 1 ? "" : "s", text.c_str());
+  }
+  std::printf("memory   %.0f MB resident, %.0f MB at most (mapped weights included)\n",
               static_cast<double>(report.resident_bytes) * 1e-6, static_cast<double>(report.peak_resident_bytes) * 1e-6);
 }
 
@@ -209,6 +213,8 @@ Json to_json(const BenchReport& report) {
                         {"f32_gop_per_s", rate_json(c.f32_gop_per_s)}});
   }
   object["load_ms"] = report.load_ms;
+  Json& streams = object["streams"] = Json::array();
+  for (const auto& [threads, text] : report.streams) streams.push_back({{"threads", threads}, {"prefetch", text}});
   Json& runs = object["runs"] = Json::array();
   for (const BenchRun& run : report.runs) runs.push_back(run_json(report, run));
   object["resident_bytes"] = report.resident_bytes;

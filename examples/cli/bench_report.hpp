@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -19,6 +20,7 @@ struct BenchReport {
   std::string isa;
   std::vector<Ceilings> ceilings;  // one for each number of threads; empty: not measured
   double load_ms = 0;
+  std::map<int, std::string> streams;  // ModelInfo::streams by number of threads
   std::vector<BenchRun> runs;
   std::int64_t resident_bytes = 0, peak_resident_bytes = 0;
 };

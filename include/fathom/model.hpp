@@ -69,6 +69,10 @@ struct ModelInfo {
   std::int64_t cache_values_per_token = 0;         // times 4 (F32), 2 (F16, BF16) or 34/32 (Q8_0): bytes of a token
   bool has_tokenizer = false;
   std::string chat_format;  // empty when none of the built-in ones
+  // How this model's products prefetch weights: "Q4_K=none,8k,tile Q6_K=4k,4k,tile" lists for each storage format the variant
+  // for few, several and many tokens at once. "builtin" where nothing was timed; empty from inspect(). RuntimeOptions::streams
+  // takes it.
+  std::string streams;
 };
 
 // Memory by what it is for. mapped_bytes are the files', read where they lie; cache, scratch and weights come from the host's

@@ -20,6 +20,11 @@ struct RuntimeOptions {
   // True: results also do not depend on how a prompt is cut into chunks, because every product takes the same kernels for any
   // number of rows. (They never depend on the number of threads.) Long prompts of unquantised models are slower.
   bool invariant = false;
+  // How products prefetch weights, which decides the speed of generation and differs between processors. Empty: each model of
+  // 100 MB or more times the variants on its own weights when it is opened, for at most 50 ms. "builtin": a fixed variant for
+  // all models. A text that ModelInfo::streams gave: that choice, for the same speed profile every time. The bits of results
+  // do not depend on it. The constructor throws Error{invalid_argument} for a text that names an unknown format or variant.
+  std::string streams;
 };
 
 // A shared handle: copies refer to the same runtime, which lives until the last model is gone. Any thread.

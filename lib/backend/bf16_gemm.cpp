@@ -6,9 +6,7 @@ namespace {
 
 using kernels::KernelTable;
 
-bool is_floating(StorageFormat format) noexcept {
-  return format == StorageFormat::bf16 || format == StorageFormat::f8_e4m3 || format == StorageFormat::mxfp4;
-}
+bool is_floating(StorageFormat format) noexcept { return kernels::is_floating(int(format)); }
 
 class Bf16Backend final : public GemmBackend {
  public:

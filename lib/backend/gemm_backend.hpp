@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 
+#include "backend/stream_choice.hpp"
 #include "backend/weight_view.hpp"
 #include "base/allocator.hpp"
 #include "base/view.hpp"
@@ -95,7 +96,8 @@ class GemmBackend {
 std::unique_ptr<GemmBackend> make_eigen_backend(const kernels::KernelTable& kernels);
 // native: lib/kernels, on the stored bytes; no scratch. Every format; the one for few rows, and for many where it measures
 // faster.
-std::unique_ptr<GemmBackend> make_native_backend(const kernels::KernelTable& kernels);
+// `streams`: the prefetch that its matrices use, read at each product; it outlives them. Null: the built-in prefetch.
+std::unique_ptr<GemmBackend> make_native_backend(const kernels::KernelTable& kernels, const StreamChoice* streams = nullptr);
 // onednn: tiles of weights decoded to F32 and packed in scratch, multiplied by oneDNN's microkernels. Floating formats, many
 // rows. Null when the build has no oneDNN, or when the system forbids generated code.
 std::unique_ptr<GemmBackend> make_onednn_backend(const kernels::KernelTable& kernels);

@@ -22,7 +22,7 @@ int kernel_index(StorageFormat format) noexcept { return int(format); }
 
 class NativeBackend final : public GemmBackend {
  public:
-  explicit NativeBackend(const KernelTable& kernels) : kernels_(kernels) {}
+  NativeBackend(const KernelTable& kernels, const StreamChoice* streams) : kernels_(kernels), streams_(streams) {}
 
   const char* name() const noexcept override { return "native"; }
 
@@ -44,7 +44,9 @@ class NativeBackend final : public GemmBackend {
   }
 
   std::unique_ptr<PackedMatrix> pack(const WeightView& weights, std::int64_t, Allocator&) const override {
-    return std::make_unique<PackedMatrix>(weights);
+    WeightView view = weights;
+    if (streams_) view.stored.prefetch = streams_->of(weights.format);
+    return std::make_unique<PackedMatrix>(view);
   }
 
   std::size_t scratch_bytes(const PackedMatrix&, std::int64_t) const noexcept override { return 0; }
@@ -90,12 +92,13 @@ class NativeBackend final : public GemmBackend {
   }
 
   const KernelTable& kernels_;
+  const StreamChoice* streams_;
 };
 
 }  // namespace
 
-std::unique_ptr<GemmBackend> make_native_backend(const KernelTable& kernels) {
-  return std::make_unique<NativeBackend>(kernels);
+std::unique_ptr<GemmBackend> make_native_backend(const KernelTable& kernels, const StreamChoice* streams) {
+  return std::make_unique<NativeBackend>(kernels, streams);
 }
 
 }  // namespace fathom

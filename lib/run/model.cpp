@@ -121,6 +121,7 @@ std::shared_ptr<Model::Impl> open_impl(const std::shared_ptr<Runtime::Impl>& hos
   impl->info = describe_model(opened.checkpoint, impl->network->config);
   impl->info.parameters = opened.parameters;
   impl->info.weight_bytes = opened.weight_bytes;
+  impl->info.streams = impl->network->engine->streams.text();
   const model::TokenCost cost = model::token_cost(*impl->network);
   impl->info.bytes_per_token = cost.bytes;
   impl->info.expert_bytes_per_token = cost.expert_bytes;

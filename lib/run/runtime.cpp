@@ -37,7 +37,7 @@ Runtime::Runtime(const RuntimeOptions& options) : impl_(std::make_shared<Impl>()
     impl_->own_tasks = make_thread_pool(options.threads);
     impl_->tasks = impl_->own_tasks.get();
   }
-  impl_->engine = std::make_shared<Engine>(int(impl_->isa), options.invariant);
+  impl_->engine = std::make_shared<Engine>(int(impl_->isa), options.invariant, options.streams);
 }
 
 int Runtime::threads() const noexcept { return impl_->tasks->concurrency(); }

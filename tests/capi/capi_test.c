@@ -40,9 +40,9 @@ static void names_and_version(void) {
 
 /* Option structs that have grown since the first header, which this program is also built with. */
 #ifdef FATHOM_FIRST_HEADER
-enum { kModelOptions = 24 };
+enum { kModelOptions = 24, kRuntimeOptions = 64, kModelInfo = 144 };
 #else
-enum { kModelOptions = 32 };
+enum { kModelOptions = 32, kRuntimeOptions = 80, kModelInfo = 152 };
 #endif
 
 /* A program built with this header must find its fields again in every later library: sizes never change, they only grow. */
@@ -52,10 +52,10 @@ static void struct_sizes(void) {
   CHECK(sizeof(fathom_task_system) == 24);
   CHECK(sizeof(fathom_file_system) == 64);
   CHECK(sizeof(fathom_log_sink) == 24);
-  CHECK(sizeof(fathom_runtime_options) == 64);
+  CHECK(sizeof(fathom_runtime_options) == kRuntimeOptions);
   CHECK(sizeof(fathom_runtime_info) == 32);
   CHECK(sizeof(fathom_model_options) == kModelOptions);
-  CHECK(sizeof(fathom_model_info) == 144);
+  CHECK(sizeof(fathom_model_info) == kModelInfo);
   CHECK(sizeof(fathom_memory_needs) == 56);
   CHECK(sizeof(fathom_chat_options) == 32);
   CHECK(sizeof(fathom_sampling_options) == 48);
@@ -110,7 +110,7 @@ static void runtime_options(void) {
   }
   options.known.struct_size = 0;
   CHECK_FAILS(FATHOM_INVALID_ARGUMENT, fathom_runtime_create(&options.known, &runtime));
-  options.known.struct_size = sizeof options.known - 1;
+  options.known.struct_size = 64 - 1; /* the first header's is 64 */
   CHECK_FAILS(FATHOM_INVALID_ARGUMENT, fathom_runtime_create(&options.known, &runtime));
   options.known.struct_size = UINT32_MAX;
   CHECK_FAILS(FATHOM_INVALID_ARGUMENT, fathom_runtime_create(&options.known, &runtime));
@@ -128,6 +128,15 @@ static void runtime_options(void) {
   options.known.isa_limit_size = strlen(options.known.isa_limit);
   CHECK_FAILS(FATHOM_INVALID_ARGUMENT, fathom_runtime_create(&options.known, &runtime));
   options.known.isa_limit_size = strlen("scalar");
+#ifndef FATHOM_FIRST_HEADER
+  options.known.streams = "Q4_K=sometimes";
+  options.known.streams_size = strlen(options.known.streams);
+  CHECK_FAILS(FATHOM_INVALID_ARGUMENT, fathom_runtime_create(&options.known, &runtime));
+  options.known.streams_size = strlen("Q4_K");
+  CHECK_FAILS(FATHOM_INVALID_ARGUMENT, fathom_runtime_create(&options.known, &runtime));
+  options.known.streams = "builtin";
+  options.known.streams_size = strlen(options.known.streams);
+#endif
   CHECK_OK(fathom_runtime_create(&options.known, &runtime));
   CHECK(strcmp(fathom_last_error(), "") == 0);
   fathom_runtime_release(runtime);
@@ -190,6 +199,9 @@ static void model_info(const fathom_model* model) {
   memset(&info, 0x55, sizeof info);
   info.known.struct_size = sizeof info;
   CHECK_OK(fathom_model_get_info(model, &info.known));
+#ifndef FATHOM_FIRST_HEADER
+  CHECK(strcmp(info.known.streams, "builtin") == 0); /* too small a model to time anything */
+#endif
   CHECK(info.known.struct_size == sizeof info);
   CHECK(strcmp(info.known.family, "llama") == 0);
   CHECK(strcmp(info.known.container, "huggingface") == 0);

@@ -106,6 +106,8 @@ class fathom_runtime_options(Structure):
         ("log", POINTER(fathom_log_sink)),
         ("invariant", c_uint32),
         ("reserved", c_uint32),
+        ("streams", c_char_p),
+        ("streams_size", c_size_t),
     ]
 
 
@@ -162,6 +164,7 @@ class fathom_model_info(Structure):
         ("bos_token", c_int32),
         ("eos_token", c_int32),
         ("reserved", c_int32),
+        ("streams", c_char_p),
     ]
 
 

@@ -31,16 +31,17 @@ class Runtime(Handle):
     isa_limit: "scalar", "avx2", "avx512", "avx512_vnni", "avx512_bf16" or "amx_int8"; "": the best of this CPU.
     invariant: results then do not depend on prompt chunks and batch mates either; slower on long prompts.
     log(level, message): called from any thread; levels are 0 (debug) to 3 (error). What it raises goes to sys.unraisablehook.
+    streams: how weights are prefetched, "builtin" or the text of a model's info; "": timed when a model is opened.
     """
 
     _release = "fathom_runtime_release"
 
     def __init__(self, threads: int = 0, isa_limit: str = "", invariant: bool = False,
-                 log: Optional[Callable[[int, str], object]] = None) -> None:
+                 log: Optional[Callable[[int, str], object]] = None, streams: str = "") -> None:
         super().__init__()
-        limit = utf8(isa_limit, "isa_limit")
+        limit, prefetch = utf8(isa_limit, "isa_limit"), utf8(streams, "streams")
         wanted = options(_abi.fathom_runtime_options, threads=threads, isa_limit=limit, isa_limit_size=len(limit),
-                         invariant=bool(invariant))
+                         invariant=bool(invariant), streams=prefetch, streams_size=len(prefetch))
         if log is not None:
             hear = _callable(log, "log")
 

@@ -36,6 +36,17 @@ Progress part_of(const Progress& whole, double first, double last) {
   return [&whole, first, last](double done, std::string_view what) { return whole(first + (last - first) * done, what); };
 }
 
+// What is placed, as products read it.
+std::vector<WeightView> placed_matrices(const std::vector<Placement>& placements) {
+  std::vector<WeightView> matrices;
+  for (const Placement& placement : placements) {
+    WeightView& matrix = matrices.emplace_back(placement.stored);
+    matrix.stored.data = placement.out;
+    matrix.stored.interleaved = placement.interleave != nullptr;
+  }
+  return matrices;
+}
+
 std::int64_t count_parameters(const io::TensorSource& tensors) {
   std::int64_t values = 0;
   for (const io::TensorInfo& tensor : tensors.tensors()) values += tensor.values();
@@ -70,8 +81,9 @@ std::vector<std::uint64_t> mapped_ends(const io::TensorSource& tensors, const st
 
 }  // namespace
 
-OpenedModel open_model(const std::string& path, FileSystem& files, std::shared_ptr<const Engine> engine, Allocator& allocator,
-                       const LoadOptions& given) {
+OpenedModel open_model(const std::string& path, FileSystem& files, std::shared_ptr<const Engine> of_runtime,
+                       Allocator& allocator, const LoadOptions& given) {
+  const std::shared_ptr<Engine> engine = of_runtime->for_model();
   OpenedModel opened;
   opened.checkpoint = open_checkpoint(path, files, given);
   const Family& family = find_family(opened.checkpoint);
@@ -81,7 +93,7 @@ OpenedModel open_model(const std::string& path, FileSystem& files, std::shared_p
   options.progress = part_of(given.progress, read_files(*opened.checkpoint.tensors, allocator, given), 1.0);
   opened.texts = collect_texts(opened.checkpoint);
   auto network = std::make_shared<Network>();
-  network->engine = std::move(engine);
+  network->engine = engine;
   network->config = read_config(opened.checkpoint, family, &opened.unknown_keys);
   // Faults are found before gigabytes are read.
   LoadOptions laying_out = decide(*opened.checkpoint.tensors, options);
@@ -96,6 +108,7 @@ OpenedModel open_model(const std::string& path, FileSystem& files, std::shared_p
     const double share = bytes / std::max(double(stored.total_bytes()), 1.0), middle = 1.0 - (1.0 - kLayoutShare) * share;
     bring_in_weights(stored, placements, *options.bring_in, part_of(options.progress, kLayoutShare, middle));
     place_weights(stored, placements, *options.bring_in, part_of(options.progress, middle, 1.0));
+    engine->choose_streams(placed_matrices(placements), *options.bring_in);
   }
   opened.mapped_ends = mapped_ends(*network->stored, placements);
   network->stored->check_files(opened.mapped_ends);

@@ -26,9 +26,9 @@ struct OpenedModel {
   std::vector<std::uint64_t> mapped_ends;                  // TensorSource::mapped_ends() of what was not moved
 };
 
-// Throws Error; nothing is kept then.
-OpenedModel open_model(const std::string& path, FileSystem& files, std::shared_ptr<const Engine> engine, Allocator& allocator,
-                       const LoadOptions& options);
+// The network gets an engine of its own, which shares the runtime's back ends. Throws Error; nothing is kept then.
+OpenedModel open_model(const std::string& path, FileSystem& files, std::shared_ptr<const Engine> of_runtime,
+                       Allocator& allocator, const LoadOptions& options);
 
 // What a checkpoint is, from its headers.
 struct ModelHeader {

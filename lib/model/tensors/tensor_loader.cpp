@@ -166,7 +166,7 @@ WeightView TensorLoader::place(const io::TensorInfo& tensor, const WeightView& w
   if (!options.place || !tensors_.can_release(tensor.part)) return whole;
   WeightView one = whole, out = whole;
   one.rows = rows;
-  const kernels::InterleaveRows interleave = order == Order::fastest ? engine_.native->interleaving(one) : nullptr;
+  const kernels::InterleaveRows interleave = order == Order::fastest ? engine_.choose(one).interleave : nullptr;
   const std::int64_t bytes = (whole.bytes() + kCacheLine - 1) / kCacheLine * kCacheLine;
   bytes_.owned += bytes;
   bytes_.placed += bytes;
@@ -183,12 +183,11 @@ WeightView TensorLoader::placed_matrix(const std::string& tensor, std::int64_t r
   return place(require(tensor), matrix(tensor, rows, cols), rows, order);
 }
 
-nn::Linear TensorLoader::linear(const WeightView& weights, const float* bias, Rows rows) {
-  const bool by_bf16 = engine_.bf16 && engine_.bf16->accepts(weights);
-  const GemmBackend* many = by_bf16 ? engine_.bf16.get() : engine_.onednn.get();
-  const std::int64_t least = by_bf16 ? bf16_min_rows(weights.format) : onednn_min_rows(weights.format);
-  return nn::Linear(weights, bias, *engine_.native, rows == Rows::few ? nullptr : many, least, options.max_rows,
-                    dry() ? heap_allocator() : *allocator_);
+nn::Linear TensorLoader::linear(const WeightView& weights, const float* bias, RowCounts rows) {
+  const BackendChoice choice = engine_.choose(weights, rows);
+  // Where nobody multiplies by it, the native back end says so.
+  const GemmBackend& few = choice.few ? *choice.few : *engine_.native;
+  return nn::Linear(weights, bias, few, choice.many, choice.border, options.max_rows, dry() ? heap_allocator() : *allocator_);
 }
 
 const float* TensorLoader::bias_of(const std::string& weight, std::int64_t rows, bool required) {
@@ -196,10 +195,10 @@ const float* TensorLoader::bias_of(const std::string& weight, std::int64_t rows,
   return required || (in_gguf() && find(bias)) ? vector(bias, rows) : nullptr;
 }
 
-nn::Linear TensorLoader::linear(const std::string& weight, std::int64_t rows, std::int64_t cols, bool bias, Rows many) {
+nn::Linear TensorLoader::linear(const std::string& weight, std::int64_t rows, std::int64_t cols, bool bias, RowCounts counts) {
   const WeightView weights = placed_matrix(weight, rows, cols);
   const float* bias_vector = bias_of(weight, rows, bias);
-  return linear(weights, bias_vector, many);
+  return linear(weights, bias_vector, counts);
 }
 
 WeightView TensorLoader::transposed_copy(const io::TensorInfo& tensor, std::int64_t expert, std::int64_t rows,

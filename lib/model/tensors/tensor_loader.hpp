@@ -73,15 +73,14 @@ class TensorLoader {
   // matrix(), placed.
   WeightView placed_matrix(const std::string& tensor, std::int64_t rows, std::int64_t cols, Order order = Order::fastest);
 
-  // Which back ends multiply: one for every row count, or also one for many rows.
-  enum class Rows { few, any };
-  nn::Linear linear(const WeightView& weights, const float* bias = nullptr, Rows rows = Rows::any);
+  // With the back ends that Engine::choose gives it.
+  nn::Linear linear(const WeightView& weights, const float* bias = nullptr, RowCounts rows = RowCounts::any);
   // The tensor X.weight with X.bias: required where `bias` says so; in GGUF files, whose configuration does not speak of
   // biases, used wherever it is.
-  nn::Linear linear(const std::string& weight, std::int64_t rows, std::int64_t cols, bool bias = false, Rows many = Rows::any);
+  nn::Linear linear(const std::string& weight, std::int64_t rows, std::int64_t cols, bool bias = false, RowCounts counts = RowCounts::any);
   nn::Linear linear(const TensorName& weight, std::int64_t layer, std::int64_t rows, std::int64_t cols, bool bias = false,
-                    Rows many = Rows::any) {
-    return linear(name(weight, layer), rows, cols, bias, many);
+                    RowCounts counts = RowCounts::any) {
+    return linear(name(weight, layer), rows, cols, bias, counts);
   }
   // The bias beside X.weight, or null.
   const float* bias_of(const std::string& weight, std::int64_t rows, bool required);

@@ -38,6 +38,8 @@ class Bench(ToolTest):
         self.assertGreater(out["load_ms"], 0)
         self.assertGreaterEqual(out["peak_resident_bytes"], out["resident_bytes"])
         self.assertEqual(out["ceilings"], [])
+        # too small a model to time anything
+        self.assertEqual(out["streams"], [{"threads": 1, "prefetch": "builtin"}, {"threads": 2, "prefetch": "builtin"}])
 
     def test_the_bytes_of_a_token_are_those_of_the_tensors_it_reads(self):
         for name, experts, used in (("deepseek-v3", 16, 4), ("mixtral", 6, 2), ("llama3", 0, 0)):
@@ -95,7 +97,12 @@ class Bench(ToolTest):
         self.assertRegex(out, r"\nprompt 8 +1 +[\d.]+ ")
         self.assertRegex(out, r"\ngenerate 2 at 4 by 2 +1 +[\d.]+ ")
         self.assertRegex(out, r"not measured")
+        self.assertRegex(out, r"\nstreams +1 thread: builtin\n")
         self.assertRegex(out, r"\nmemory +\d+ MB")
+
+    def test_the_choice_of_streams_can_be_given(self):
+        self.bench("mixtral", "-p", 4, "-n", 0, "-t", 1, "-r", 1, "--ceiling-mb", 0, "--streams", "Q4_K=none,8k,tile")
+        self.refuse(FAILED, "bench", fixture("mixtral"), "-p", 4, "-n", 0, "--streams", "Q4_K=never", says="never")
 
     def test_what_does_not_fit_is_refused(self):
         self.refuse(FAILED, "bench", fixture("llama3"), "-p", 2000, "-n", 0, "--ceiling-mb", 0, says="1024")

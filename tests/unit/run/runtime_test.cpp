@@ -41,6 +41,22 @@ TEST_CASE("options that cannot be are refused") {
   check_error(Status::invalid_argument, {"runs 0 tasks"}, [&] { Runtime{options}; });
 }
 
+TEST_CASE("streams are fixed by a model's own text, and a wrong text is refused") {
+  RuntimeOptions options;
+  options.threads = 1;
+  options.streams = "Q4_K=none,8k";
+  check_error(Status::invalid_argument, {"streams", "Q4_K=none,8k"}, [&] { Runtime{options}; });
+  for (const char* text : {"", "builtin", "Q4_K=none,8k,tile BF16=1k,1k,1k"}) {
+    CAPTURE(text);
+    options.streams = text;
+    const Model model = Model::open(Runtime(options), test::fixture_folder("deepseek-v3"));
+    const std::string chosen = model.info().streams;  // formats that this processor has no choice for are left out
+    CHECK(!chosen.empty());
+    options.streams = chosen;
+    CHECK(Model::open(Runtime(options), test::fixture_folder("deepseek-v3")).info().streams == chosen);
+  }
+}
+
 TEST_CASE("the instruction set is never above its limit") {
   RuntimeOptions options;
   options.threads = 1;

@@ -19,6 +19,8 @@ pub struct RuntimeOptions {
     pub isa_limit: String,
     /// Bits then do not depend on chunks and batch mates either.
     pub invariant: bool,
+    /// How weights are prefetched: "builtin", or the text that `ModelInfo` gave; empty: timed when a model is opened.
+    pub streams: String,
 }
 
 /// What models run on; any number of threads share one.
@@ -44,6 +46,8 @@ impl Runtime {
         given.isa_limit = options.isa_limit.as_ptr().cast();
         given.isa_limit_size = options.isa_limit.len();
         given.invariant = options.invariant.into();
+        given.streams = options.streams.as_ptr().cast();
+        given.streams_size = options.streams.len();
         let mut runtime = ptr::null_mut();
         // SAFETY: the pointers are valid for the call.
         check(unsafe { fathom_sys::fathom_runtime_create(&given, &mut runtime) })?;
@@ -90,6 +94,8 @@ pub struct ModelInfo {
     pub experts_per_token: i64,
     pub parameters: i64,
     pub weight_bytes: i64,
+    /// How weights are prefetched; `RuntimeOptions::streams` takes it.
+    pub streams: String,
 }
 
 /// How a model is opened.
@@ -186,6 +192,7 @@ impl Model {
             experts_per_token: told.experts_per_token,
             parameters: told.parameters,
             weight_bytes: told.weight_bytes,
+            streams: text(told.streams),
         })
     }
 

@@ -138,7 +138,7 @@ void load_experts_gpt_oss(TensorLoader& t, int layer, ExpertStore& out) {
 void load_experts(TensorLoader& t, int layer, Slot& slot) {
   const Config& c = t.config;
   ExpertWeights& out = slot.emplace<ExpertWeights>();
-  out.router = t.linear(kRouter, layer, c.router.experts, c.hidden_size, c.expert_bias, TensorLoader::Rows::few);
+  out.router = t.linear(kRouter, layer, c.router.experts, c.hidden_size, c.expert_bias, RowCounts::few);
   if (c.correction_bias) {
     // Written by every V3 checkpoint; GGUF conversions of related models leave a bias of zeros out.
     const std::string bias = t.name(kCorrectionBias, layer);
