@@ -18,7 +18,7 @@ for option in "$@"; do
   case $option in
     --tests) packages+=(doctest-dev libbenchmark-dev python3-numpy python3-venv python3-setuptools python3-wheel pkg-config
       abigail-tools qemu-user mono-mcs mono-runtime valgrind) ;;
-    --fuzz) packages+=(clang-14 libclang-rt-14-dev) ;;
+    --fuzz) packages+=(clang-16 libclang-rt-16-dev llvm-16) ;;
     -h|--help) sed -n '2,/^set /{/^set /!s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"; exit 0 ;;
     *) die "unknown option $option (there are --tests and --fuzz)" ;;
   esac

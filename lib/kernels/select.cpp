@@ -2,6 +2,9 @@
 #include "kernels/select.hpp"
 
 #include "base/storage_format.hpp"
+#ifdef FATHOM_WATCH_KERNELS
+#include "kernels/watch.hpp"
+#endif
 
 namespace fathom::kernels {
 static_assert(kFormats + 1 == kStorageFormats && int(kQ8_0) == int(StorageFormat::q8_0));
@@ -27,7 +30,13 @@ const KernelTable& select_table(int level) noexcept {
                                                  avx512_vnni_table, avx512_bf16_table, amx_int8_table};
   constexpr int kHighest = int(sizeof kTables / sizeof kTables[0]) - 1;
   for (int i = level < kHighest ? level : kHighest; i > 0; --i) {
-    if (const KernelTable* table = kTables[i]()) return *table;
+    const KernelTable* const table = kTables[i]();
+    if (!table) continue;
+#ifdef FATHOM_WATCH_KERNELS
+    return watch(i, *table);
+#else
+    return *table;
+#endif
   }
   return *scalar_table();
 }

@@ -25,8 +25,13 @@ case $way in
     ;;
   *)
     cmake -S "$here/subdirectory" -B "$folder/build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DWAY="$way" -DFATHOM_SOURCE="$from" "$@"
-    cmake --build "$folder/build" --target use_c use_cpp
-    "$folder/build/use_c" && "$folder/build/use_cpp"
+    if [[ $way == FetchContent ]]; then
+      cmake --build "$folder/build" --target use_c use_cpp
+      "$folder/build/use_c" && "$folder/build/use_cpp"
+    else
+      ninja -C "$folder/build" -n use_c use_cpp > "$folder/plan"
+      grep -q 'Linking CXX executable use_cpp' "$folder/plan"
+    fi
     # a guest installs nothing and tests nothing
     ! grep -q "libfathom" "$folder/build/cmake_install.cmake"
     ! ctest --test-dir "$folder/build" -N | grep -q "unit_"

@@ -1,10 +1,9 @@
-// Weight matrices and activations for kernel tests, in heap blocks of exactly their size: under AddressSanitizer a kernel that
-// reads or writes one byte beyond them is found.
+// Weight matrices and activations for kernel tests, in memory of exactly their size: a kernel that reads or writes one byte
+// beyond them ends the test, in every build.
 #pragma once
 
 #include <cmath>
 #include <cstring>
-#include <memory>
 #include <span>
 #include <vector>
 
@@ -13,18 +12,19 @@
 #include "base/storage_format.hpp"
 #include "kernels/kernel_table.hpp"
 #include "quant/formats.hpp"
+#include "support/guarded_memory.hpp"
 #include "unit/quant/sample_blocks.hpp"
 
 namespace fathom::test {
 
-// new T[n]: no slack behind the last element, unlike a vector's capacity.
+// Zeros, with no slack behind the last element, unlike a vector's capacity.
 template <typename T>
 struct Exact {
-  explicit Exact(std::size_t count) : size(count), data(std::make_unique<T[]>(count)) {}
-  T* get() const { return data.get(); }
-  T& operator[](std::size_t i) const { return data[i]; }
+  explicit Exact(std::size_t count) : size(count), memory(count * sizeof(T)) {}
+  T* get() const { return static_cast<T*>(memory.data()); }
+  T& operator[](std::size_t i) const { return get()[i]; }
   std::size_t size;
-  std::unique_ptr<T[]> data;
+  GuardedMemory memory;
 };
 
 enum class Factors { none, f32_tiles, e8m0_tiles };

@@ -22,7 +22,7 @@ TEST_CASE("a level gets the best table at or below it") {
   const KernelTable* best = nullptr;
   for (int level = 0; level < 6; ++level) {
     if (tables[level]) best = tables[level];
-    CHECK(&select_table(level) == best);
+    CHECK(std::string(select_table(level).name) == best->name);
   }
 }
 
