@@ -53,9 +53,10 @@ PARTS = {
 }
 
 # Instruction-set files share no inline function with anybody: this, intrinsics and <stdint.h> are all they see, and headers
-# of their own that hold nothing but such code.
+# of their own that hold nothing but such code. storage_format_list.hpp is macros alone.
 ISA_FILE = re.compile(r"(avx|amx|neon|sve|q8|^fixed_point)")
-ISA_MAY = re.compile(r"^(kernels/kernel_table\.hpp|kernels/(avx|amx|neon|sve|q8)\w*\.hpp|\w*intrin\.h|arm_neon\.h|stdint\.h)$")
+ISA_MAY = re.compile(
+    r"^(kernels/kernel_table\.hpp|base/storage_format_list\.hpp|kernels/(avx|amx|neon|sve|q8)\w*\.hpp|\w*intrin\.h|arm_neon\.h|stdint\.h)$")
 
 # Outside things, where their headers may appear, and in how many files at most.
 OUTSIDE = [
