@@ -337,8 +337,6 @@ constexpr std::array kOf{&Watched<1>::of, &Watched<2>::of, &Watched<3>::of, &Wat
 
 }  // namespace
 
-const KernelTable& watch(int level, const KernelTable& table) noexcept {
-  return kOf[std::size_t(level - 1)](table);
-}
+const KernelTable& watch(int level, const KernelTable& table) noexcept { return kOf[std::size_t(level - 1)](table); }
 
 }  // namespace fathom::kernels
