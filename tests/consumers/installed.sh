@@ -15,7 +15,7 @@ case $1 in
     folder=$2 source=$3
     shift 3
     rm -rf "$folder"
-    cmake -S "$source" -B "$folder/build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DFATHOM_BUILD_TESTS=OFF "$@" > /dev/null
+    cmake -S "$source" -B "$folder/build" -DCMAKE_BUILD_TYPE=Release -DFATHOM_BUILD_TESTS=OFF "$@" > /dev/null
     if cmake --install "$folder/build" --prefix "$folder/prefix" > "$folder/said" 2>&1; then
       echo "nothing is built, and yet it was installed"
       exit 1
