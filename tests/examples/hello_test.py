@@ -4,7 +4,6 @@ hello_test.py HELLO_C HELLO_CPP ROOT     ROOT: the source tree
 """
 
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -47,17 +46,6 @@ class Hello(unittest.TestCase):
             lost = run(program, "/no/such/model")
             self.assertEqual((lost.returncode, lost.stdout.strip()), (1, ""))
             self.assertIn("/no/such/model", lost.stderr)
-
-    def test_the_readme_prints_them(self):
-        with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
-            readme = file.read()
-        for language, name in (("c", "hello.c"), ("cpp", "hello.cpp")):
-            printed = [block for block in re.findall(rf"^```{language}\n(.*?)^```", readme, re.S | re.M) if "main(" in block]
-            with open(os.path.join(ROOT, "examples", name), encoding="utf-8") as file:
-                program = file.read()
-            self.assertTrue(printed, f"README.md has no program in {language}")
-            for block in printed:
-                self.assertIn(block, program, f"README.md prints another {name}")
 
 
 if __name__ == "__main__":
