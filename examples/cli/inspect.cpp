@@ -52,6 +52,11 @@ std::int64_t cache_bytes(const Arguments& arguments, const fathom::ModelInfo& in
   return cache_bytes_per_token(info) * context_length(arguments, info);
 }
 
+// Weights, one session's cache, and the scratch memory that sessions share.
+std::int64_t total_bytes(const Arguments& arguments, const fathom::Inspection& inspection) {
+  return inspection.info.weight_bytes + cache_bytes(arguments, inspection.info) + inspection.session.scratch_bytes;
+}
+
 // Numbers and flags as such, everything else as text.
 Json typed(const std::string& value) {
   Json parsed = Json::parse(value, nullptr, false);
@@ -71,7 +76,8 @@ Json to_json(const Arguments& arguments, const fathom::Inspection& inspection) {
   object["memory"] = {{"context", context_length(arguments, info)},
                       {"weight_bytes", info.weight_bytes},
                       {"cache_bytes", cache_bytes(arguments, info)},
-                      {"total_bytes", info.weight_bytes + cache_bytes(arguments, info)}};
+                      {"scratch_bytes", inspection.session.scratch_bytes},
+                      {"total_bytes", total_bytes(arguments, inspection)}};
   object["has_tokenizer"] = info.has_tokenizer;
   object["chat_format"] = info.chat_format;
   Json& formats = object["formats"] = Json::object();
@@ -113,8 +119,8 @@ void print_table(const Arguments& arguments, const fathom::Inspection& inspectio
   print_row("weights", size_text(info.weight_bytes));
   print_row("context length", std::to_string(info.context_length));
   print_row("cache per token", size_text(cache_bytes_per_token(info)));
-  print_row("memory needed", size_text(info.weight_bytes + cache_bytes(arguments, info)) + " for weights and a cache of " +
-                                 std::to_string(context_length(arguments, info)) + " tokens");
+  print_row("memory needed", size_text(total_bytes(arguments, inspection)) + " for weights, a cache of " +
+                                 std::to_string(context_length(arguments, info)) + " tokens and scratch memory");
   const std::string lack = inspection.runs && !inspection.reason.empty() ? ": " + inspection.reason : "";
   print_row("tokenizer", info.has_tokenizer ? "yes" : "none: only token ids" + lack);
   if (info.has_tokenizer) print_row("chat format", info.chat_format.empty() ? "none of the built-in ones" : info.chat_format);

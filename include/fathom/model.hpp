@@ -147,6 +147,9 @@ struct Inspection {
   std::string reason;                                              // why it does not run, or runs without its tokenizer
   std::vector<std::pair<std::string, std::string>> configuration;  // name, value; in reading order
   std::vector<TensorSummary> tensors;
+  // What a session with the default options takes on this runtime; all 0 where the checkpoint does not run.
+  // info.automatic_cache holds as well.
+  MemoryNeeds session;
 };
 
 // Describes a checkpoint, also one that cannot run, with the reason. Throws only when `path` is no checkpoint.

@@ -3,7 +3,9 @@
 #include "fathom/model.hpp"
 #include "model/load/open_model.hpp"
 #include "run/describe_model.hpp"
+#include "run/model_impl.hpp"
 #include "run/runtime_impl.hpp"
+#include "run/session_memory.hpp"
 #include "run/tokenizer_impl.hpp"
 #include "text/open_tokenizer.hpp"
 
@@ -33,6 +35,10 @@ Inspection inspect(const Runtime& runtime, const std::string& path) {
   out.info = describe_model(header.checkpoint, header.config);
   out.runs = header.runs;
   out.reason = header.reason;
+  if (header.network) {
+    out.info.automatic_cache = automatic_cache(*header.network);
+    out.session = session_memory(*header.network, out.info, {}, runtime.threads());
+  }
   if (header.config.num_hidden_layers > 0) out.configuration = model::describe(header.config);
   for (const io::TensorInfo& tensor : header.checkpoint.tensors->tensors()) {
     out.tensors.push_back({tensor.name, tensor.type_name, tensor.shape, std::int64_t(tensor.bytes)});

@@ -52,6 +52,10 @@ std::vector<TokenId> collect_stop_tokens(const io::Checkpoint& checkpoint, const
 
 }  // namespace
 
+CacheFormat automatic_cache(const model::Network& network) {
+  return network.automatic_cache_format() == StorageFormat::f32 ? CacheFormat::f32 : CacheFormat::f16;
+}
+
 StorageFormat cache_storage(CacheFormat format, const model::Network& network) {
   switch (format) {
     case CacheFormat::automatic:
@@ -127,8 +131,7 @@ std::shared_ptr<Model::Impl> open_impl(const std::shared_ptr<Runtime::Impl>& hos
   impl->info.expert_bytes_per_token = cost.expert_bytes;
   impl->info.multiply_adds_per_token = cost.multiply_adds;
   impl->info.head_multiply_adds = cost.head_multiply_adds;
-  impl->info.automatic_cache =
-      impl->network->automatic_cache_format() == StorageFormat::f32 ? CacheFormat::f32 : CacheFormat::f16;
+  impl->info.automatic_cache = automatic_cache(*impl->network);
   read_tokenizer(opened.checkpoint, *impl);
   impl->stop_tokens = collect_stop_tokens(opened.checkpoint, impl->tokenizer);
   impl->recommended_sampling = recommended_sampling(opened.checkpoint, host->log);

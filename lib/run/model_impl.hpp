@@ -41,5 +41,7 @@ struct Model::Impl {
 
 // The format a session's cache takes. Throws Error{invalid_argument}.
 StorageFormat cache_storage(CacheFormat format, const model::Network& network);
+// What CacheFormat::automatic means for the network.
+CacheFormat automatic_cache(const model::Network& network);
 
 }  // namespace fathom

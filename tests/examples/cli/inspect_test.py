@@ -16,9 +16,12 @@ class Inspect(ToolTest):
         self.assertEqual(out["weight_bytes"], sum(tensor["bytes"] for tensor in out["tensors"]))
         self.assertEqual(len(out["tensors"]), sum(total["count"] for total in out["formats"].values()))
         self.assertEqual(out["parameters"], sum(math.prod(tensor["shape"]) for tensor in out["tensors"]))
-        # latent and rotary key, 32 + 16 values in each of 3 layers, at 2 or 4 bytes
-        self.assertIn(out["cache_bytes_per_token"], (3 * 48 * 2, 3 * 48 * 4))
+        # latent and rotary key, 32 + 16 values in each of 3 layers; F32, as the weights are floating
+        self.assertEqual(out["cache_bytes_per_token"], 3 * 48 * 4)
         self.assertEqual(out["memory"]["cache_bytes"], 100 * out["cache_bytes_per_token"])
+        self.assertGreater(out["memory"]["scratch_bytes"], 0)
+        parts = [out["memory"][part] for part in ("weight_bytes", "cache_bytes", "scratch_bytes")]
+        self.assertEqual(out["memory"]["total_bytes"], sum(parts))
         embedding = next(tensor for tensor in out["tensors"] if tensor["name"] == "model.embed_tokens.weight")
         self.assertEqual((embedding["shape"], embedding["bytes"] % (384 * 64)), ([384, 64], 0))
         configuration = out["configuration"]

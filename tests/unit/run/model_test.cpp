@@ -236,3 +236,17 @@ TEST_CASE("what a token costs is told of a loaded model: the matrices it goes th
   CHECK(mixture.expert_bytes_per_token > 0);
   CHECK(mixture.expert_bytes_per_token * mixture.experts / mixture.experts_per_token < mixture.weight_bytes);
 }
+
+TEST_CASE("inspecting tells what a session takes, as the opened model does") {
+  const Runtime runtime;
+  for (const char* name : {"deepseek-v3", "llama3", "gpt-oss-mxfp4"}) {
+    CAPTURE(std::string(name));
+    const Inspection seen = inspect(runtime, fixture_folder(name));
+    const Model model = Model::open(runtime, fixture_folder(name));
+    CHECK(seen.info.automatic_cache == model.info().automatic_cache);
+    const MemoryNeeds needs = model.session_memory({});
+    CHECK(seen.session.cache_bytes == needs.cache_bytes);
+    CHECK(seen.session.scratch_bytes == needs.scratch_bytes);
+    CHECK(seen.session.peak_bytes == needs.peak_bytes);
+  }
+}
