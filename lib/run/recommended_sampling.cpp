@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "model/open_model.hpp"
+#include "model/load/open_model.hpp"
 
 namespace fathom {
 namespace {
@@ -59,14 +59,6 @@ constexpr Range kMinP = {0.0, 1.0, false, "0 to 1"};
 constexpr Range kFactor = {0.0, kLargest, true, "more than 0"};
 constexpr Range kFinite = {-kLargest, kLargest, false, "a finite number"};
 
-std::string describe(const io::Value& value) {
-  if (const auto number = value.as_double()) return fmt::format("{}", *number);
-  if (value.is_bool()) return *value.as_bool() ? "true" : "false";
-  if (value.is_number()) return "a very large integer";
-  if (value.is_string()) return "a text";
-  return value.is_array() ? "a list" : "an object";
-}
-
 class Reader {
  public:
   Reader(const io::Value& document, const Names& names, LogSink* log) : document_(document), names_(names), log_(log) {}
@@ -103,7 +95,7 @@ class Reader {
   std::optional<T> left_out(std::string_view key, const io::Value& value, std::string_view expected) const {
     if (!value.is_null() && log_) {  // null means that nothing is stated
       log_->write(LogLevel::warning, fmt::format("{}{} is {}, expected {}; the recommended sampling leaves it out",
-                                                 names_.document, key, describe(value), expected));
+                                                 names_.document, key, io::describe(value), expected));
     }
     return std::nullopt;
   }

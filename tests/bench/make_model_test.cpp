@@ -47,7 +47,7 @@ double deviation(std::span<const float> logits) {
 }  // namespace
 
 TEST_CASE("every model that was written runs, with logits like a real model's and busy experts") {
-  const Runtime runtime(RuntimeOptions{.host = {}, .threads = 2, .isa_limit = {}, .invariant = false});
+  const Runtime runtime(RuntimeOptions{.host = {}, .threads = 2, .isa_limit = {}, .invariant = false, .streams = {}});
   const std::vector<std::string> paths = written_models();
   REQUIRE(paths.size() == 23);
   for (const std::string& path : paths) {
