@@ -302,7 +302,7 @@ typedef struct fathom_memory_needs {
   int64_t cache_bytes;
   int64_t scratch_bytes; /* of steps; sessions of a model share it, unless they step at the same time */
   int64_t other_bytes;   /* a session's own: timeline, logits, what is not read; partly from the C++ heap */
-  int64_t peak_bytes;  /* the most at any moment, loading included, mapped_bytes apart */
+  int64_t peak_bytes;    /* the most at any moment, loading included, mapped_bytes apart */
 } fathom_memory_needs;
 
 /* The memory that fathom_model_open would take. Reads headers and no weights. */

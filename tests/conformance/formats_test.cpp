@@ -167,8 +167,11 @@ FormatChoice expert_formats(const std::vector<StorageFormat>& formats, StorageFo
 
 TEST_CASE("experts of one layer may differ in format, each matrix from the next, on every instruction set") {
   using enum StorageFormat;
-  const std::vector<std::vector<StorageFormat>> choices = {
-      {f16, q8_0, q8_0, q8_0}, {q8_0, f32, f32, f32}, {q4_k, f16, bf16, q6_k}, {f32, mxfp4, q5_0, bf16}, {bf16, bf16, bf16, q4_0}};
+  const std::vector<std::vector<StorageFormat>> choices = {{f16, q8_0, q8_0, q8_0},
+                                                           {q8_0, f32, f32, f32},
+                                                           {q4_k, f16, bf16, q6_k},
+                                                           {f32, mxfp4, q5_0, bf16},
+                                                           {bf16, bf16, bf16, q4_0}};
   for (const std::vector<StorageFormat>& formats : choices) {
     for (const StorageFormat others : {f16, q8_0}) {
       Twins twins(expert_formats(formats, others), WideShape::separate);

@@ -32,7 +32,9 @@ class Builder {
 
  private:
   bool latent() const { return shape_ == WideShape::deepseek; }
-  bool is_mixture(std::int64_t layer) const { return shape_ == WideShape::mixtral || shape_ == WideShape::separate || (latent() && layer > 0); }
+  bool is_mixture(std::int64_t layer) const {
+    return shape_ == WideShape::mixtral || shape_ == WideShape::separate || (latent() && layer > 0);
+  }
 
   std::string key(std::string_view name) const { return (latent() ? "deepseek2." : "llama.") + std::string(name); }
   void put(std::string_view name, std::integral auto value) { out_.add(key(name), std::uint32_t(value)); }

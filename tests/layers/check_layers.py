@@ -35,7 +35,7 @@ def part_of(path):
     best = None
     for part in PARTS:
         prefix = part.removesuffix("*")
-        if path.startswith(prefix) and (prefix.endswith("/") or path[len(prefix):len(prefix) + 1] in ("/", ".")):
+        if path.startswith(prefix) and (prefix.endswith(("/", "_")) or path[len(prefix):len(prefix) + 1] in ("/", ".")):
             room = prefix + path[len(prefix):].split("/")[0].split(".")[0] if part.endswith("*") else part
             if best is None or len(prefix) > len(best[0]):
                 best = (part, room)
@@ -215,11 +215,11 @@ PLANTED = [
     # parts of lib/model
     ("lib/model/pass/plan.hpp", '#include "model/config/config.hpp"', None),
     ("lib/model/config/reader.cpp", '#include "model/pass/plan.hpp"', "config may include no other part"),
-    ("lib/model/pass/up.cpp", '#include "model/mechanism.hpp"', "pass may include config"),
+    ("lib/model/pass/up.cpp", '#include "model/families/family.hpp"', "pass may include config"),
     ("lib/model/mechanism.hpp", '#include "model/pass/plan.hpp"', None),
     ("lib/model/attention/latent/latent.hpp", '#include "model/mechanism.hpp"', None),
     ("lib/model/attention/latent/absorbed.cpp", '#include "model/attention/latent/latent.hpp"', None),
-    ("lib/model/attention/latent/load.cpp", '#include "model/load/tensor_loader.hpp"', None),
+    ("lib/model/attention/latent/load.cpp", '#include "model/tensors/tensor_loader.hpp"', None),
     ("lib/model/attention/latent/loader.cpp", '#include "model/load/open.hpp"', "attention/latent may include"),
     ("lib/model/attention/sparse_latent/a.cpp", '#include "model/attention/latent/latent.hpp"', "do not know each other"),
     ("lib/model/attention/sparse_latent/b.cpp", '#include "model/flat.hpp"', "sees model/attention/latent/latent.hpp by way of model/flat.hpp"),

@@ -37,19 +37,26 @@ NAMES = {
 NAMESPACES = {"io": "io", "quant": "quant", "kernels": "kernels", "nn": "nn", "model": "model", "text": "text", "chat": "chat"}
 
 # Parts of lib/model -> the parts that they may include. A path belongs to the longest prefix that it begins with. A part that
-# ends in /* stands for each folder or file below it, and those do not include each other. A file of no part is free.
+# ends in /* stands for each folder below it, and those do not include each other. What several of them share lies beside them: a
+# longer prefix. A file of no part is free.
 MECHANISMS = ["attention/*", "feed_forward/*", "residual/*"]
+BELOW = ["config", "tensors", "pass", "mechanism"]
+SHARED = ["attention/attention_", "feed_forward/gated_mlp", "residual/residual_names"]
 PARTS = {
     "config": [],
-    "pass": ["config"],
+    "tensors": ["config"],
+    # A network is made of mechanisms, and a mechanism's stages run in a pass: these two headers know each other's names.
+    "pass": ["config", "mechanism"],
     "mechanism": ["config", "pass"],
-    "load/options": ["config"],
-    "load/tensor_loader": ["config", "load/options"],
-    "attention/*": ["config", "pass", "mechanism", "load/options", "load/tensor_loader"],
-    "feed_forward/*": ["config", "pass", "mechanism", "load/options", "load/tensor_loader"],
-    "residual/*": ["config", "pass", "mechanism", "load/options", "load/tensor_loader"],
-    "families": ["config", "pass", "mechanism", *MECHANISMS],
-    "load": ["config", "pass", "mechanism", "load/options", "load/tensor_loader", "families", *MECHANISMS],
+    "attention/attention_": BELOW,
+    "feed_forward/gated_mlp": BELOW,
+    "residual/residual_names": BELOW,
+    "attention/*": [*BELOW, "attention/attention_"],
+    "feed_forward/*": [*BELOW, "feed_forward/gated_mlp"],
+    "residual/*": [*BELOW, "residual/residual_names"],
+    "ends": BELOW,
+    "families": [*BELOW, *SHARED, *MECHANISMS],
+    "load": [*BELOW, *SHARED, *MECHANISMS, "ends", "families"],
 }
 
 # Instruction-set files share no inline function with anybody: this, intrinsics and <stdint.h> are all they see, and headers

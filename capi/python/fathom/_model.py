@@ -158,7 +158,7 @@ class Model(Handle):
         """The sampling that the checkpoint recommends, as arguments of session(); temperature 0 when it recommends none."""
         told = options(_abi.fathom_sampling_options)
         check(library.fathom_model_recommended_sampling(self._handle, byref(told)))
-        return _as_dict(told)
+        return as_dict(told)
 
     @property
     def fingerprint(self) -> bytes:

@@ -38,7 +38,7 @@ class Arena {
 };
 
 // How much goes through a pass together.
-struct PassLimits {
+struct PassSize {
   std::int64_t rows = 1;        // of activations
   std::int64_t logit_rows = 1;  // of these, how many may be asked for logits at once
   int workers = 1;
@@ -46,7 +46,7 @@ struct PassLimits {
 
 // What a mechanism asks of a pass.
 struct PassMemoryPlan {
-  PassLimits limits;
+  PassSize limits;
   ActivationForms forms;  // all that any matrix of the model reads
   Arena arena;
   std::size_t linear_bytes = 0;   // of each worker, for the back ends; the most that any mechanism needs

@@ -47,7 +47,7 @@ struct Network {
   Plan body;                                          // from token ids to the residual stream after the last layer
   Plan head;                                          // from there to logits
   std::vector<const Mechanism*> mechanisms;           // that layers use, each once: Block::scratch points here
-  bool rounds_activations = false;  // most weights are in block formats, whose products round activations
+  bool rounds_activations = false;                    // most weights are in block formats, whose products round activations
 
   // What the views and pointers refer to.
   std::shared_ptr<const io::TensorSource> stored;

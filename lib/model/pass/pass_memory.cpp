@@ -4,7 +4,7 @@
 
 namespace fathom::model {
 
-std::size_t PassMemory::lay_out(const Network& network, const PassLimits& limits, std::byte* base) {
+std::size_t PassMemory::lay_out(const Network& network, const PassSize& limits, std::byte* base) {
   const Config& c = network.config;
   PassMemoryPlan plan{limits, network.activation_forms(limits.rows), Arena(base)};
   Arena& arena = plan.arena;
@@ -44,12 +44,12 @@ std::size_t PassMemory::lay_out(const Network& network, const PassLimits& limits
   return arena.most();
 }
 
-PassMemory::PassMemory(const Network& network, const PassLimits& limits, Allocator& allocator)
+PassMemory::PassMemory(const Network& network, const PassSize& limits, Allocator& allocator)
     : memory_(allocator, std::size_t(bytes_for(network, limits)), MemoryPurpose::scratch) {
   lay_out(network, limits, memory_.data());
 }
 
-std::int64_t PassMemory::bytes_for(const Network& network, const PassLimits& limits) {
+std::int64_t PassMemory::bytes_for(const Network& network, const PassSize& limits) {
   PassMemory counted;
   return std::int64_t(counted.lay_out(network, limits, nullptr));
 }

@@ -17,9 +17,9 @@ struct RopeAngles {
 };
 
 struct PassMemory {
-  PassMemory(const Network& network, const PassLimits& limits, Allocator& allocator);
+  PassMemory(const Network& network, const PassSize& limits, Allocator& allocator);
 
-  static std::int64_t bytes_for(const Network& network, const PassLimits& limits);
+  static std::int64_t bytes_for(const Network& network, const PassSize& limits);
 
   Matrix<float> x;       // [rows, hidden]: the residual stream
   Matrix<float> normed;  // [rows, hidden]: what a block reads of it
@@ -33,7 +33,7 @@ struct PassMemory {
 
  private:
   PassMemory() = default;
-  std::size_t lay_out(const Network& network, const PassLimits& limits, std::byte* base);
+  std::size_t lay_out(const Network& network, const PassSize& limits, std::byte* base);
 
   Buffer memory_;
 };

@@ -77,7 +77,8 @@ class TensorLoader {
   nn::Linear linear(const WeightView& weights, const float* bias = nullptr, RowCounts rows = RowCounts::any);
   // The tensor X.weight with X.bias: required where `bias` says so; in GGUF files, whose configuration does not speak of
   // biases, used wherever it is.
-  nn::Linear linear(const std::string& weight, std::int64_t rows, std::int64_t cols, bool bias = false, RowCounts counts = RowCounts::any);
+  nn::Linear linear(const std::string& weight, std::int64_t rows, std::int64_t cols, bool bias = false,
+                    RowCounts counts = RowCounts::any);
   nn::Linear linear(const TensorName& weight, std::int64_t layer, std::int64_t rows, std::int64_t cols, bool bias = false,
                     RowCounts counts = RowCounts::any) {
     return linear(name(weight, layer), rows, cols, bias, counts);

@@ -155,6 +155,6 @@ TEST_CASE("values of another type or out of range are left out and logged, one b
   const auto [options, warnings] = folder(R"({"do_sample": "yes"})");
   check_greedy(options);
   REQUIRE(warnings.size() == 1);
-  CHECK(warnings[0].find("do_sample is a text, expected true or false") != std::string::npos);
+  CHECK(warnings[0].find("do_sample is 'yes', expected true or false") != std::string::npos);
   CHECK(gguf(R"({"general.sampling.penalty_last_n": -2})").warnings.size() == 1);
 }

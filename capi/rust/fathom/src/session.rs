@@ -1,3 +1,4 @@
+// Longer than 400 lines: one type with all functions of a session, each with its contract.
 //! Sessions: one timeline of tokens each.
 
 use core::ffi::c_void;
