@@ -35,18 +35,18 @@ void TensorLoader::expect_shape(const io::TensorInfo& tensor, std::initializer_l
 }
 
 std::span<const std::byte> TensorLoader::read(const io::TensorInfo& tensor) {
-  used_.insert(&tensor);
+  use(tensor);
   return dry() ? std::span<const std::byte>() : tensors_.bytes(tensor);
 }
 
 void TensorLoader::pass_over(const std::string& tensor) {
-  if (const io::TensorInfo* found = find(tensor)) used_.insert(found);
+  if (const io::TensorInfo* found = find(tensor)) use(*found);
 }
 
 std::vector<const io::TensorInfo*> TensorLoader::unused() const {
   std::vector<const io::TensorInfo*> out;
   for (const io::TensorInfo& tensor : tensors_.tensors()) {
-    if (!used_.contains(&tensor)) out.push_back(&tensor);
+    if (!used_[index_of(tensor)]) out.push_back(&tensor);
   }
   return out;
 }
@@ -191,8 +191,9 @@ nn::Linear TensorLoader::linear(const WeightView& weights, const float* bias, Ro
 }
 
 const float* TensorLoader::bias_of(const std::string& weight, std::int64_t rows, bool required) {
+  if (!required && !in_gguf()) return nullptr;
   const std::string bias = weight.substr(0, weight.rfind('.')) + ".bias";
-  return required || (in_gguf() && find(bias)) ? vector(bias, rows) : nullptr;
+  return required || find(bias) ? vector(bias, rows) : nullptr;
 }
 
 nn::Linear TensorLoader::linear(const std::string& weight, std::int64_t rows, std::int64_t cols, bool bias, RowCounts counts) {

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <initializer_list>
-#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -29,7 +28,8 @@ class TensorLoader {
         tensors_(*from.tensors),
         names_(names),
         engine_(engine),
-        allocator_(allocator) {}
+        allocator_(allocator),
+        used_(from.tensors->tensors().size()) {}
 
   bool dry() const { return allocator_ == nullptr; }
   bool in_gguf() const { return checkpoint.container == io::Container::gguf; }
@@ -98,6 +98,8 @@ class TensorLoader {
   const LoadOptions& options;
 
  private:
+  std::size_t index_of(const io::TensorInfo& tensor) const { return std::size_t(&tensor - tensors_.tensors().data()); }
+  void use(const io::TensorInfo& tensor) { used_[index_of(tensor)] = true; }
   // Null on a dry run.
   std::byte* own(std::size_t bytes);
   void attach_factors(const io::TensorInfo& tensor, WeightView& view);
@@ -106,7 +108,7 @@ class TensorLoader {
   std::span<const OtherName> names_;
   const Engine& engine_;
   Allocator* allocator_;
-  std::set<const io::TensorInfo*> used_;
+  std::vector<bool> used_;  // as tensors_.tensors()
   std::vector<Buffer> owned_;
   std::vector<Placement> placements_;
   std::uint8_t* reserved_ = nullptr;  // what is left of it
