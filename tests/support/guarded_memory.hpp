@@ -12,13 +12,7 @@
 #include <new>
 #include <utility>
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define FATHOM_ADDRESS_SANITIZER
-#endif
-#elif defined(__SANITIZE_ADDRESS__)
-#define FATHOM_ADDRESS_SANITIZER
-#endif
+#include "support/sanitizers.hpp"
 #ifdef FATHOM_ADDRESS_SANITIZER
 #include <sanitizer/asan_interface.h>
 #endif

@@ -2,6 +2,7 @@
 #include <new>
 
 #include "platform/cpu_features.hpp"
+#include "support/sanitizers.hpp"
 #include "unit/backend/gemm_checks.hpp"
 
 #if defined(__linux__)
@@ -21,6 +22,9 @@ void* operator new(std::size_t bytes) {
   void* memory = no_memory ? nullptr : std::malloc(bytes ? bytes : 1);
   if (!memory) throw std::bad_alloc();
   return memory;
+}
+void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
+  return no_memory ? nullptr : std::malloc(bytes ? bytes : 1);
 }
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
@@ -158,7 +162,7 @@ TEST_CASE("oneDNN leaves block-quantised and unreadable weights to others") {
   }
 }
 
-#if defined(__linux__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if defined(__linux__) && !defined(FATHOM_ADDRESS_SANITIZER) && !defined(FATHOM_THREAD_SANITIZER)
 TEST_CASE("where the system forbids generated code there is no oneDNN, and no crash") {
   const pid_t child = fork();
   REQUIRE(child >= 0);

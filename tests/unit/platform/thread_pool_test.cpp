@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "support/sanitizers.hpp"
 
 using namespace fathom;
 using namespace std::chrono_literals;
@@ -200,7 +201,7 @@ TEST_CASE("numbers of threads that make no sense are refused") {
   }
 }
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they need address space of their own
+#if !defined(FATHOM_ADDRESS_SANITIZER) && !defined(FATHOM_THREAD_SANITIZER)  // they need address space of their own
 TEST_CASE("threads the system refuses to start become out_of_memory, and those started are joined") {
   rlimit limit{};
   getrlimit(RLIMIT_AS, &limit);
