@@ -3,6 +3,10 @@
 if(FATHOM_SANITIZE_THREADS)
   add_compile_options(-fsanitize=thread -fno-omit-frame-pointer)
   add_link_options(-fsanitize=thread)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL Clang)
+    # Tests replace operator new, which the run time defines too: theirs come first.
+    add_link_options(-Wl,--allow-multiple-definition)
+  endif()
 endif()
 if(FATHOM_SANITIZE)
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
