@@ -33,6 +33,15 @@ void refuse_other_activations(const ConfigReader& r) {
 
 }  // namespace
 
+bool is_huggingface(const io::Checkpoint& c, std::string_view architecture, std::string_view model_type) {
+  if (c.container == io::Container::gguf) return false;
+  return huggingface_architecture(c) == architecture || huggingface_model_type(c) == model_type;
+}
+
+bool is_gguf(const io::Checkpoint& c, std::string_view architecture) {
+  return c.container == io::Container::gguf && gguf_architecture(c) == architecture;
+}
+
 float default_softmax_scale(const AttentionSpec& a) { return a.head_dim > 0 ? 1.0f / std::sqrt(float(a.head_dim)) : 0.0f; }
 
 void set_layers(Config& c, const Mechanism& attention) {

@@ -2,10 +2,16 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 #include "model/families/family.hpp"
 
 namespace fathom::model {
+
+// Is the checkpoint in Hugging Face's layout, and does its config.json name this architecture or this model type?
+bool is_huggingface(const io::Checkpoint& checkpoint, std::string_view architecture, std::string_view model_type);
+// Is it a GGUF file of this architecture?
+bool is_gguf(const io::Checkpoint& checkpoint, std::string_view architecture);
 
 // What a family's own configuration class says where config.json is silent. 0: the key must be there, except where the comment
 // says otherwise.

@@ -5,10 +5,7 @@
 namespace fathom::model {
 namespace {
 
-bool matches(const io::Checkpoint& c) {
-  if (c.container == io::Container::gguf) return gguf_architecture(c) == "deepseek";
-  return huggingface_architecture(c) == "DeepseekForCausalLM" || huggingface_model_type(c) == "deepseek";
-}
+bool matches(const io::Checkpoint& c) { return is_huggingface(c, "DeepseekForCausalLM", "deepseek") || is_gguf(c, "deepseek"); }
 
 // DeepseekConfig.
 constexpr ClassDefaults kDefaults{.vocab_size = 102400,

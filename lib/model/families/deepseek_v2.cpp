@@ -20,12 +20,10 @@ bool gguf_sigmoid(const io::Checkpoint& c) {
 }
 
 bool matches_v2(const io::Checkpoint& c) {
-  if (c.container == io::Container::gguf) return gguf_architecture(c) == "deepseek2" && !gguf_sigmoid(c);
-  return huggingface_architecture(c) == "DeepseekV2ForCausalLM" || huggingface_model_type(c) == "deepseek_v2";
+  return is_huggingface(c, "DeepseekV2ForCausalLM", "deepseek_v2") || (is_gguf(c, "deepseek2") && !gguf_sigmoid(c));
 }
 bool matches_v3(const io::Checkpoint& c) {
-  if (c.container == io::Container::gguf) return gguf_architecture(c) == "deepseek2" && gguf_sigmoid(c);
-  return huggingface_architecture(c) == "DeepseekV3ForCausalLM" || huggingface_model_type(c) == "deepseek_v3";
+  return is_huggingface(c, "DeepseekV3ForCausalLM", "deepseek_v3") || (is_gguf(c, "deepseek2") && gguf_sigmoid(c));
 }
 
 // Every head has its own keys and values, made from the shared latent.

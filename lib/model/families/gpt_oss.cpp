@@ -8,8 +8,7 @@ namespace fathom::model {
 namespace {
 
 bool matches(const io::Checkpoint& c) {
-  if (c.container == io::Container::gguf) return gguf_architecture(c) == "gpt-oss" || gguf_architecture(c) == "gpt_oss";
-  return huggingface_architecture(c) == "GptOssForCausalLM" || huggingface_model_type(c) == "gpt_oss";
+  return is_huggingface(c, "GptOssForCausalLM", "gpt_oss") || is_gguf(c, "gpt-oss") || is_gguf(c, "gpt_oss");
 }
 
 // layer_types decides where it is given; else even layers slide.

@@ -7,19 +7,14 @@
 namespace fathom::model {
 namespace {
 
-bool is_gguf(const io::Checkpoint& c) { return c.container == io::Container::gguf; }
-bool gguf_llama_experts(const io::Checkpoint& c) { return gguf_config(c).integer("expert_count", 0) > 0; }
+bool gguf_experts(const io::Checkpoint& c) { return gguf_config(c).integer("expert_count", 0) > 0; }
 
 bool matches_llama(const io::Checkpoint& c) {
-  if (is_gguf(c)) return gguf_architecture(c) == "llama" && !gguf_llama_experts(c);
-  return huggingface_architecture(c) == "LlamaForCausalLM" || huggingface_model_type(c) == "llama";
+  return is_huggingface(c, "LlamaForCausalLM", "llama") || (is_gguf(c, "llama") && !gguf_experts(c));
 }
-bool matches_mistral(const io::Checkpoint& c) {
-  return !is_gguf(c) && (huggingface_architecture(c) == "MistralForCausalLM" || huggingface_model_type(c) == "mistral");
-}
+bool matches_mistral(const io::Checkpoint& c) { return is_huggingface(c, "MistralForCausalLM", "mistral"); }
 bool matches_mixtral(const io::Checkpoint& c) {
-  if (is_gguf(c)) return gguf_architecture(c) == "llama" && gguf_llama_experts(c);
-  return huggingface_architecture(c) == "MixtralForCausalLM" || huggingface_model_type(c) == "mixtral";
+  return is_huggingface(c, "MixtralForCausalLM", "mixtral") || (is_gguf(c, "llama") && gguf_experts(c));
 }
 
 // LlamaConfig, MistralConfig, MixtralConfig.

@@ -5,13 +5,11 @@
 namespace fathom::model {
 namespace {
 
-bool is(const io::Checkpoint& c, std::string_view architecture, std::string_view model_type, std::string_view gguf) {
-  if (c.container == io::Container::gguf) return gguf_architecture(c) == gguf;
-  return huggingface_architecture(c) == architecture || huggingface_model_type(c) == model_type;
+bool matches_qwen2(const io::Checkpoint& c) { return is_huggingface(c, "Qwen2ForCausalLM", "qwen2") || is_gguf(c, "qwen2"); }
+bool matches_qwen3(const io::Checkpoint& c) { return is_huggingface(c, "Qwen3ForCausalLM", "qwen3") || is_gguf(c, "qwen3"); }
+bool matches_qwen3_moe(const io::Checkpoint& c) {
+  return is_huggingface(c, "Qwen3MoeForCausalLM", "qwen3_moe") || is_gguf(c, "qwen3moe");
 }
-bool matches_qwen2(const io::Checkpoint& c) { return is(c, "Qwen2ForCausalLM", "qwen2", "qwen2"); }
-bool matches_qwen3(const io::Checkpoint& c) { return is(c, "Qwen3ForCausalLM", "qwen3", "qwen3"); }
-bool matches_qwen3_moe(const io::Checkpoint& c) { return is(c, "Qwen3MoeForCausalLM", "qwen3_moe", "qwen3moe"); }
 
 // Windows count only where use_sliding_window says so: by layer_types, else from max_window_layers on.
 void read_windows(const ConfigReader& r, Config& c) {
